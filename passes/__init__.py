@@ -1,0 +1,21 @@
+"""The built-in passes, by name. One pass, one file; loaded when asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wasmir.passes.legacy_to_exnref import LegacyToExnref
+
+#: Pass name to the module and class that implement it.
+BUILT_IN = {"legacy-to-exnref": ("wasmir.passes.legacy_to_exnref", "LegacyToExnref")}
+
+__all__ = ["BUILT_IN", "LegacyToExnref"]
+
+
+def __getattr__(name: str) -> object:
+    for home, class_name in BUILT_IN.values():
+        if class_name == name:
+            return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module 'wasmir.passes' has no attribute {name!r}")

@@ -1,0 +1,694 @@
+"""Legacy exception handling to exnref: ``try`` becomes ``try_table``.
+
+Sources: specification 3.0 for ``try_table`` and ``throw_ref``; the exception-handling proposal's
+legacy documents for ``try``, ``catch``, ``catch_all``, ``delegate`` and ``rethrow``.
+
+How it works. A first walk over a function's tree finds the trys, who encloses whom, and which
+``rethrow`` belongs to which clause. Then, outside in, each try is given a plan: which clauses stay,
+where each of them lands, which label normal completion goes to, and how a clause that rethrows
+keeps its exception. Last, inside out, the tree is rewritten by the plans. Labels are objects, so
+nothing that stands between is touched, and no depth is ever computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeAlias
+
+from wasmir import (
+    EXNREF,
+    Block,
+    BlockType,
+    Body,
+    Br,
+    BrIf,
+    Branch,
+    Catch,
+    Clause,
+    Function,
+    Instr,
+    InvalidError,
+    Item,
+    Label,
+    Loop,
+    Module,
+    Pass,
+    PassReport,
+    Rethrow,
+    Structured,
+    Tag,
+    Try,
+    TryTable,
+    UnsupportedError,
+    ValType,
+    bulk_work,
+    falls_through,
+    terminates,
+)
+
+__all__ = ["LegacyToExnref"]
+
+# The opcode of `try`: a function without this byte has none.
+_TRY_BYTE = 0x06
+
+# An exnref that waits under this many operands is dug out with `drop`s, one byte each; keeping it
+# in a local takes four.
+_MOST_DROPS = 3
+
+
+@dataclass(frozen=True)
+class LegacyToExnref(Pass):
+    """Rewrite legacy exception handling as exnref.
+
+    Needs a valid module that is linked (no ``linking`` or ``reloc.*`` sections). Guarantees a
+    valid module without legacy instructions, with the same results, side effects and exceptions,
+    their identity included. Without legacy instructions nothing is changed. ``try_table`` that is
+    there already stays as it is.
+
+    Before::
+
+        try
+          call $f
+        catch_all
+          call $cleanup
+          rethrow 0
+        end
+
+    After, where the try is the last thing in its function; else ``return`` is a branch to a block
+    around it all::
+
+        block $landing (result exnref)
+          try_table (catch_all_ref $landing)
+            call $f
+          end
+          return
+        end
+        call $cleanup                ;; the exnref waits below
+        throw_ref
+
+    Fields switch single optimisations off; the result means the same with any of them.
+    """
+
+    name: ClassVar[str] = "legacy-to-exnref"
+
+    direct: bool = field(default=True, metadata={"help": "branches as handlers become labels"})
+    elide: bool = field(default=True, metadata={"help": "use labels that are there already"})
+    unreachable: bool = field(default=True, metadata={"help": "no jump where no way leads"})
+    order: bool = field(default=True, metadata={"help": "let a handler fall through"})
+    prune: bool = field(default=True, metadata={"help": "leave out clauses that can't match"})
+    propagate: bool = field(default=True, metadata={"help": "don't catch just to rethrow"})
+    stack: bool = field(default=True, metadata={"help": "keep exnrefs on the stack where possible"})
+
+    def run(self, module: Module) -> PassReport:
+        """Convert every function, or raise and leave the module as it was.
+
+        Raises UnsupportedError for an object file, InvalidError and MalformedError for a body
+        that breaks the rules which conversion relies on.
+        """
+        for custom in module.customs:
+            if custom.relocatable:
+                raise UnsupportedError(
+                    f"a relocatable object (it has a {custom.name!r} section) can't be converted: "
+                    "its relocations name places in the code; link it first"
+                )
+        report = PassReport(self.name)
+        with bulk_work():
+            checkpoint = module.checkpoint()
+            try:
+                self._convert(module, report)
+            except BaseException:
+                module.rollback(checkpoint)
+                raise
+        return report
+
+    def _convert(self, module: Module, report: PassReport) -> None:
+        trys = 0
+        converted: list[Function] = []
+        for function in self.track(module.functions, "functions"):
+            if function.imported is not None or not function.may_contain(_TRY_BYTE):
+                continue
+            found = _Conversion(self, function).run()
+            if found:
+                function.settle()
+                trys += found
+                converted.append(function)
+            else:
+                function.close()
+        report.functions = len(converted)
+        report.counts["try"] = trys
+        if converted:
+            for name in ("exception-handling", "multivalue", "reference-types"):
+                module.require_target_feature(name)
+            report.stale = module.code_moved(converted)
+
+
+class _Scope:
+    """What is active somewhere in a function: a try whose body that is, then what encloses it."""
+
+    __slots__ = ("chained", "parent", "source")
+
+    def __init__(self, source: _Plan | TryTable, parent: _Scope | None) -> None:
+        self.source = source
+        self.parent = parent
+        self.chained: tuple[list[_Handler], bool] | None = None
+
+
+class _Handler:
+    """A clause: of a legacy try, or (``tag``, ``ref`` and ``landing`` only) of a ``try_table``.
+
+    ``landing`` is the label that a ``try_table`` names for it: that of a block of ours, behind
+    which the handler's code stands, or one that does all that the handler did.
+    """
+
+    __slots__ = ("catch", "drops", "landing", "lands", "local", "outer", "plan", "ref", "rethrows", "tag")
+
+    def __init__(
+        self,
+        tag: Tag | None,
+        catch: Catch | None = None,
+        plan: _Plan | None = None,
+        outer: _Handler | None = None,
+    ) -> None:
+        self.tag = tag
+        self.catch = catch
+        self.plan = plan
+        #: The handler that this one stands in.
+        self.outer = outer
+        #: The lists that end in a ``rethrow`` of what this clause caught.
+        self.rethrows: list[list[Item]] = []
+        #: Whether it needs the exception itself.
+        self.ref = False
+        self.landing: Label | None = None
+        #: Where the exception is kept: the local's number among those for exceptions, or the
+        #: number of operands above it on the stack.
+        self.local: int | None = None
+        self.drops = 0
+        #: Whether its code is needed, behind a landing block.
+        self.lands = False
+
+    @property
+    def items(self) -> list[Item]:
+        return [] if self.catch is None else self.catch.items
+
+    @property
+    def payload(self) -> tuple[ValType, ...]:
+        return () if self.tag is None else self.tag.params
+
+    @property
+    def slots_inside(self) -> int:
+        """The first local for exceptions that is free inside this handler."""
+        handler: _Handler | None = self
+        while handler is not None:
+            if handler.local is not None:
+                return handler.local + 1
+            handler = handler.outer
+        return 0
+
+
+class _Plan:
+    """A legacy try: where it stands, and what becomes of it."""
+
+    __slots__ = (
+        "current",
+        "enclosing",
+        "handlers",
+        "index",
+        "items",
+        "out",
+        "own",
+        "scope",
+        "table",
+        "target",
+        "try_",
+        "users",
+    )
+
+    def __init__(
+        self, try_: Try, items: list[Item], index: int, enclosing: Label, scope: _Scope | None
+    ) -> None:
+        self.try_ = try_
+        self.items = items
+        self.index = index
+        self.enclosing = enclosing
+        self.scope = scope
+        self.handlers: list[_Handler] = []
+        #: During the walk: the handler that is being walked.
+        self.current: _Handler | None = None
+        #: What names the try as a label.
+        self.users: list[Branch | Clause] = []
+        #: Of a delegate: where the search for a handler goes on.
+        self.target: _Scope | None = None
+        #: The label of normal completion; ``own`` is the block that stands for the try, if any.
+        self.out: Label = try_
+        self.own: Block | TryTable | None = None
+        #: Of a delegate: the clauses it needs.
+        self.table: list[_Handler] | None = None
+
+
+_Frame: TypeAlias = tuple[
+    Iterator[tuple[int, Item]], list[Item], Label, _Scope | None, _Handler | None
+]
+
+
+class _Conversion:
+    """One function."""
+
+    def __init__(self, options: LegacyToExnref, function: Function) -> None:
+        self.options = options
+        self.function = function
+        self.module = function.module
+        self.body: Body = function.body
+        self.plans: list[_Plan] = []
+        self.plan_of: dict[Label, _Plan] = {}
+        #: Locals that hold exceptions.
+        self.slots = 0
+        self.first_local = 0
+        #: Labels of ours that something goes to.
+        self.used: set[Label] = set()
+        self.trampoline: Block | None = None
+
+    def run(self) -> int:
+        """Convert; how many trys there were."""
+        self.survey()
+        plans = self.plans
+        if not plans:
+            return 0
+        for plan in plans:
+            if plan.try_.delegate is None:
+                self.plan_try(plan)
+            else:
+                self.plan_delegate(plan)
+        if self.slots:
+            self.first_local = self.body.add_local(EXNREF, self.slots)
+        for plan in plans:
+            for handler in plan.handlers:
+                self.rewrite_rethrows(handler)
+        # Inside out, and in one list from the back: what was noted of the others stays true.
+        for plan in reversed(plans):
+            if plan.try_.delegate is None:
+                self.rewrite_try(plan)
+            else:
+                self.rewrite_delegate(plan)
+        self.finish()
+        self.let_go()
+        return len(plans)
+
+    # The walk
+
+    def survey(self) -> None:
+        """Find the trys, outer before inner, and cut off dead code.
+
+        Dead code goes because nothing is known about it: operand heights have no meaning there.
+        Cutting behind an instruction that control doesn't come out of is always valid, for the
+        stack is polymorphic there and suits any end.
+        """
+        body = self.body
+        frames: list[_Frame] = [(enumerate(body.items), body.items, body, None, None)]
+        while frames:
+            walk, items, label, scope, handler = frames[-1]
+            if handler is not None and handler.plan is not None:
+                handler.plan.current = handler
+            for index, item in walk:
+                kind = item.__class__
+                if kind is bytes:
+                    continue
+                if isinstance(item, (BrIf, Br)):
+                    # By far the most frequent, so ahead of the general case.
+                    if item.label.__class__ is Try:
+                        self.plan_of[item.label].users.append(item)
+                    if kind is BrIf:
+                        continue
+                elif isinstance(item, Structured):
+                    self.enter(frames, item, index)
+                    break
+                elif isinstance(item, Rethrow):
+                    self.note_rethrow(item, items)
+                elif isinstance(item, Branch):
+                    self.note_users(item, item.labels)
+                if terminates(item):
+                    del items[index + 1 :]
+            else:
+                frames.pop()
+
+    def enter(self, frames: list[_Frame], item: Structured, index: int) -> None:
+        """Go on with what is inside a structured instruction."""
+        _, items, label, scope, handler = frames[-1]
+        if isinstance(item, Try):
+            plan = _Plan(item, items, index, label, scope)
+            self.plans.append(plan)
+            self.plan_of[item] = plan
+            if item.delegate is not None:
+                plan.target = self.scope_at(item.delegate, frames)
+            plan.handlers = [_Handler(c.tag, c, plan, handler) for c in item.catches]
+            for inner, clause in zip(reversed(plan.handlers), reversed(item.catches), strict=True):
+                frames.append((enumerate(clause.items), clause.items, item, scope, inner))
+            inside = _Scope(plan, scope)
+            frames.append((enumerate(item.items), item.items, item, inside, handler))
+            return
+        if isinstance(item, TryTable):
+            # Its clauses' labels are outside.
+            for table_clause in item.clauses:
+                self.note_users(table_clause, (table_clause.label,))
+            scope = _Scope(item, scope)
+        for inner_items in reversed(item.sequences()):
+            frames.append((enumerate(inner_items), inner_items, item, scope, handler))
+
+    def scope_at(self, label: Label, frames: list[_Frame]) -> _Scope | None:
+        """What is active at the label, itself included if it is a try in its body or a try_table.
+
+        "throws as if at the label": the search for a handler goes on from there.
+        """
+        for _, _, open_, scope, _ in reversed(frames):
+            if open_ is label:
+                return scope
+        return None
+
+    def note_users(self, user: Branch | Clause, labels: tuple[Label, ...]) -> None:
+        for label in labels:
+            if label.__class__ is Try:
+                self.plan_of[label].users.append(user)
+
+    def note_rethrow(self, rethrow: Rethrow, items: list[Item]) -> None:
+        plan = self.plan_of.get(rethrow.label)
+        if plan is None or plan.current is None:
+            raise InvalidError(
+                "invalid rethrow label: it names no try of which this is in a handler",
+                str(self.function),
+            )
+        plan.current.rethrows.append(items)
+
+    # Plans, outside in
+
+    def plan_try(self, plan: _Plan) -> None:
+        """Decide what becomes of a try with handlers, or with neither handlers nor delegate."""
+        try_ = plan.try_
+        self.drop_clauses(plan)
+        targets = [self.direct_target(plan, handler) for handler in plan.handlers]
+        for handler, target in zip(plan.handlers, targets, strict=True):
+            if target is None:
+                handler.ref = bool(handler.rethrows)
+                if handler.ref:
+                    self.place_exception(handler)
+                handler.landing = Block(self.landing_type(plan, handler))
+                handler.lands = True
+        out = self.label_that_is_there(plan)
+        if out is None:
+            # A clause can't name its own try_table: what it names must enclose it.
+            within = not plan.handlers or None in targets or try_ in targets
+            out = plan.own = Block(try_.type) if within else TryTable(try_.type, [])
+        plan.out = out
+        for handler, target in zip(plan.handlers, targets, strict=True):
+            if target is not None:
+                handler.landing = self.use(self.resolve(target))
+        self.retarget_users(plan)
+
+    def plan_delegate(self, plan: _Plan) -> None:
+        """Decide what becomes of a try that delegates.
+
+        What its body throws must be handled as if thrown at the target. Where the handlers in
+        between make no difference, nothing is needed. Else a ``try_table`` goes straight to the
+        landings of the target's handlers, which enclose it; and what none of those takes, but one
+        in between would, leaves the function by the trampoline.
+        """
+        wanted, complete = self.chain(plan.target)
+        natural, _ = self.chain(plan.scope)
+        if wanted != natural:
+            plan.table = list(wanted)
+            tags = {handler.tag for handler in wanted}
+            if not complete and any(h.tag is None or h.tag not in tags for h in natural):
+                plan.table.append(self.trampoline_handler())
+        out = self.label_that_is_there(plan)
+        if plan.table is not None:
+            plan.own = TryTable(plan.try_.type, [])
+        elif out is None:
+            plan.own = Block(plan.try_.type)
+        plan.out = out if out is not None else plan.own or plan.try_
+        self.retarget_users(plan)
+
+    def trampoline_handler(self) -> _Handler:
+        if self.trampoline is None:
+            self.trampoline = Block(self.module.block_type((), (EXNREF,)))
+        handler = _Handler(None, None, None)
+        handler.ref = True
+        handler.landing = self.trampoline
+        return handler
+
+    def chain(self, scope: _Scope | None) -> tuple[list[_Handler], bool]:
+        """The handlers that an exception meets from the scope outwards, each tag once; and whether
+        the last of them takes everything. Outside the function nothing is known."""
+        # The scopes that contribute, innermost first, down to one whose chain is known.
+        path: list[_Scope] = []
+        found: list[_Handler] = []
+        complete = False
+        while scope is not None:
+            if scope.chained is not None:
+                found, complete = scope.chained
+                break
+            path.append(scope)
+            source = scope.source
+            delegates = isinstance(source, _Plan) and source.try_.delegate is not None
+            scope = source.target if delegates and isinstance(source, _Plan) else scope.parent
+        for link in reversed(path):
+            source = link.source
+            if isinstance(source, TryTable):
+                own = [self.handler_of(clause) for clause in source.clauses]
+            elif source.try_.delegate is not None:
+                own = []
+            else:
+                own = source.handlers
+            tags = {handler.tag for handler in own}
+            if None in tags:
+                found, complete = own, True
+            elif own:
+                found = own + [handler for handler in found if handler.tag not in tags]
+            link.chained = found, complete
+        return found, complete
+
+    def handler_of(self, clause: Clause) -> _Handler:
+        """A ``try_table`` clause of the input in the shape of our own."""
+        handler = _Handler(clause.tag, None, None)
+        handler.ref = clause.ref
+        handler.landing = clause.label
+        return handler
+
+    def drop_clauses(self, plan: _Plan) -> None:
+        handlers = plan.handlers
+        if self.options.prune:
+            # The same index is the same tag; different indices may be, too, so those stay.
+            seen: set[Tag | None] = set()
+            kept = []
+            for handler in handlers:
+                if handler.tag not in seen:
+                    seen.add(handler.tag)
+                    kept.append(handler)
+            handlers = kept
+        if self.options.propagate:
+            # From the end: what is caught just to be thrown on might as well not be caught.
+            while handlers and self.only_rethrows(handlers[-1]):
+                handlers.pop()
+        plan.handlers = handlers
+
+    def only_rethrows(self, handler: _Handler) -> bool:
+        """Whether a handler does nothing but drop its payload, or leave it, and rethrow."""
+        items = handler.items
+        if len(handler.rethrows) != 1 or handler.rethrows[0] is not items:
+            return False
+        return all(
+            isinstance(item, bytes)
+            and all(instr.row.name == "drop" for instr in self.module.instructions(item))
+            for item in items[:-1]
+        )
+
+    def direct_target(self, plan: _Plan, handler: _Handler) -> Label | None:
+        """The label that does all that the handler does, if there is one.
+
+        A clause is a branch that carries the payload. So it can stand for a handler that is
+        nothing but the way out of the try, a branch, or a return; the label must take exactly the
+        payload, while a branch could also leave some behind.
+        """
+        if not self.options.direct or handler.rethrows or len(handler.items) > 1:
+            return None
+        if not handler.items:
+            target: Label = plan.try_
+        else:
+            (item,) = handler.items
+            if isinstance(item, Br):
+                target = item.label
+            elif isinstance(item, Instr) and item.row.name == "return":
+                target = self.body
+            else:
+                return None
+        return target if self.arity(target) == len(handler.payload) else None
+
+    def place_exception(self, handler: _Handler) -> None:
+        """Keep the exception on the stack, under the handler's operands, or in a local.
+
+        A handler can't reach below the operands it starts with, and a branch out of it discards
+        them, so what waits at the bottom is safe until the one ``rethrow`` at the handler's end.
+        """
+        items = handler.items
+        if (
+            self.options.stack
+            and not handler.payload
+            and len(handler.rethrows) == 1
+            and handler.rethrows[0] is items
+        ):
+            drops = self.module.stack_effect(items[:-1])
+            if drops <= _MOST_DROPS:
+                handler.drops = drops
+                return
+        # A handler inside this one must not overwrite its local; one beside it may.
+        outer = handler.outer
+        handler.local = 0 if outer is None else outer.slots_inside
+        self.slots = max(self.slots, handler.local + 1)
+
+    def landing_type(self, plan: _Plan, handler: _Handler) -> BlockType:
+        results = (*handler.payload, EXNREF) if handler.ref else handler.payload
+        return self.module.block_type(plan.try_.type.params, results)
+
+    # Labels
+
+    def label_that_is_there(self, plan: _Plan) -> Label | None:
+        """The label of what the try is the last thing in, if a branch there does the same as
+        falling off the end of both. A loop's label is at its start, so never that of a loop."""
+        enclosing = plan.enclosing
+        if (
+            not self.options.elide
+            or plan.items[-1] is not plan.try_
+            or isinstance(enclosing, Loop)
+            # Valid code has exactly the results on the stack at an end: equal counts suffice.
+            or self.arity(enclosing) != len(plan.try_.type.results)
+        ):
+            return None
+        return self.resolve(enclosing)
+
+    def resolve(self, label: Label) -> Label:
+        """The label that stands for one of the original."""
+        plan = self.plan_of.get(label)
+        return label if plan is None else plan.out
+
+    def use(self, label: Label) -> Label:
+        """Note that something goes to the label, so that its block has to be there."""
+        self.used.add(label)
+        return label
+
+    def retarget_users(self, plan: _Plan) -> None:
+        for user in plan.users:
+            user.retarget(plan.try_, self.use(plan.out))
+
+    def arity(self, label: Label) -> int:
+        """How many operands a branch to the label takes."""
+        if isinstance(label, Structured):
+            return len(label.type.params if isinstance(label, Loop) else label.type.results)
+        return len(self.function.func_type.results)
+
+    def jump(self, label: Label) -> Item:
+        """The shortest way to the label, from anywhere inside it."""
+        if label is self.body:
+            return self.module.instr("return")
+        return Br(self.use(label))
+
+    # Rewriting, inside out
+
+    def rewrite_rethrows(self, handler: _Handler) -> None:
+        """Each list ends in the ``rethrow``, for what was behind it was dead."""
+        throw: list[Item] = [self.module.instr("throw_ref")]
+        if handler.local is not None:
+            throw.insert(0, self.module.instr("local.get", self.first_local + handler.local))
+        elif handler.drops:
+            throw[:0] = [self.module.instr("drop")] * handler.drops
+        for items in handler.rethrows:
+            items[-1:] = throw
+
+    def rewrite_try(self, plan: _Plan) -> None:
+        try_ = plan.try_
+        if not plan.handlers:
+            self.replace_by_block(plan)
+            return
+        clauses = [self.clause(handler) for handler in plan.handlers]
+        table = plan.own if isinstance(plan.own, TryTable) else TryTable(try_.type, [])
+        table.clauses = clauses
+        table.items = try_.items
+        landings = [handler for handler in plan.handlers if handler.lands]
+        items: list[Item] = [table]
+        if landings:
+            if self.options.order:
+                # The outermost handler needs no jump, so one that goes on should be it.
+                for handler in landings:
+                    if falls_through(handler.items):
+                        landings.remove(handler)
+                        landings.append(handler)
+                        break
+            if falls_through(try_.items):
+                items.append(self.jump(plan.out))
+            elif self.options.unreachable:
+                # Nobody falls off the end, so it may as well have the landing's type.
+                table.type = self.landing_type(plan, landings[0])
+            else:
+                items.append(self.jump(plan.out))
+        for handler in landings:
+            landing = handler.landing
+            assert isinstance(landing, Block)
+            landing.items = items
+            items = [landing]
+            if handler.local is not None:
+                items.append(self.module.instr("local.set", self.first_local + handler.local))
+            items.extend(handler.items)
+            if handler is not landings[-1] and falls_through(items):
+                items.append(self.jump(plan.out))
+        own = plan.own
+        if isinstance(own, Block) and own in self.used:
+            own.items = items
+            items = [own]
+        plan.items[plan.index : plan.index + 1] = items
+
+    def clause(self, handler: _Handler) -> Clause:
+        assert handler.landing is not None
+        return Clause(handler.tag, handler.landing, handler.ref)
+
+    def rewrite_delegate(self, plan: _Plan) -> None:
+        table = plan.own
+        if plan.table is None or not isinstance(table, TryTable):
+            self.replace_by_block(plan)
+            return
+        table.clauses = [self.clause(handler) for handler in plan.table]
+        table.items = plan.try_.items
+        plan.items[plan.index] = table
+
+    def replace_by_block(self, plan: _Plan) -> None:
+        """A try that catches nothing of its own: a block, if anything branches to its end."""
+        own = plan.own
+        if isinstance(own, Block) and own in self.used:
+            own.items = plan.try_.items
+            plan.items[plan.index] = own
+        else:
+            plan.items[plan.index : plan.index + 1] = plan.try_.items
+
+    def finish(self) -> None:
+        """Put the trampoline around everything.
+
+        ::
+
+            block $trampoline (result exnref)
+              ...                             ;; try_table (catch_all_ref $trampoline)
+              return
+            end
+            throw_ref
+        """
+        trampoline = self.trampoline
+        if trampoline is None:
+            return
+        body = self.body
+        trampoline.items = body.items
+        if falls_through(body.items):
+            body.items.append(self.module.instr("return"))
+        body.items = [trampoline, self.module.instr("throw_ref")]
+
+    def let_go(self) -> None:
+        """Break the circles between plans, so that counting references frees them."""
+        for plan in self.plans:
+            plan.handlers = []
+            plan.current = plan.table = plan.scope = plan.target = None
+            plan.try_.catches = []
+        self.plan_of.clear()

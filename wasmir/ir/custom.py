@@ -1,0 +1,57 @@
+"""Custom sections."""
+
+from __future__ import annotations
+
+__all__ = ["Custom"]
+
+
+class Custom:
+    """A custom section: a name and bytes. Assigning ``data`` replaces the content."""
+
+    __slots__ = ("_data", "_source", "name")
+
+    def __init__(self, name: str, source: bytes, start: int = 0, end: int | None = None) -> None:
+        self.name = name
+        # Where the content stands in the input; it may be large, so it is cut out on demand.
+        self._source = source, start, len(source) if end is None else end
+        self._data: bytes | None = None
+
+    @property
+    def data(self) -> bytes:
+        """The content, behind the name."""
+        if self._data is not None:
+            return self._data
+        source, start, end = self._source
+        return source[start:end]
+
+    @data.setter
+    def data(self, data: bytes) -> None:
+        self._data = data
+
+    @property
+    def changed(self) -> bool:
+        return self._data is not None
+
+    @property
+    def size(self) -> int:
+        """Bytes of content."""
+        return len(self.data) if self._data is not None else self._source[2] - self._source[1]
+
+    @property
+    def offset_bearing(self) -> bool:
+        """Whether the content holds code offsets, which an edit of a function makes stale.
+
+        DWARF (``.debug_*``), source maps, and the tool-conventions' ``metadata.code.*``.
+        """
+        return self.name.startswith(_OFFSET_BEARING)
+
+    @property
+    def relocatable(self) -> bool:
+        """Whether the section marks an object file that still has to be linked."""
+        return self.name == "linking" or self.name.startswith("reloc.")
+
+    def __repr__(self) -> str:
+        return f"<custom section {self.name!r}, {self.size} bytes>"
+
+
+_OFFSET_BEARING = (".debug_", "sourceMappingURL", "external_debug_info", "metadata.code.")

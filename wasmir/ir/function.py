@@ -1,0 +1,122 @@
+"""Functions: an import, or a body that is decoded when somebody looks inside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wasmir.errors import InvalidError, UnsupportedError
+from wasmir.ir.codec import codec
+from wasmir.types import FuncType
+
+if TYPE_CHECKING:
+    from wasmir.ir.code import Body
+    from wasmir.ir.module import Module
+    from wasmir.ir.type import Type
+
+__all__ = ["Function"]
+
+
+class Function:
+    """A function; equal by identity.
+
+    A defined one has three states. *Raw*: its code is a slice of some bytes, which emission
+    copies. *Open*: :attr:`body` was asked for, and the tree is what counts from then on; it is
+    encoded when the module is (an untouched tree gives the same bytes again). *Settled*:
+    :meth:`settle` encoded the tree and let go of it, which is raw again, over new bytes; a pass
+    that goes through a large module settles each function as it leaves it, and only one tree is
+    in memory at a time.
+    """
+
+    __slots__ = ("_body", "_code", "_end", "_start", "imported", "index", "module", "type")
+
+    def __init__(
+        self,
+        module: Module,
+        type_: Type,
+        index: int,
+        imported: tuple[str, str] | None = None,
+        start: int = 0,
+        end: int = 0,
+    ) -> None:
+        self.module = module
+        self.type = type_
+        self.index = index
+        #: ``(module, name)`` where the function is imported.
+        self.imported = imported
+        # Where the code stands in the module's input; stays, for offsets in messages.
+        self._start = start
+        self._end = end
+        self._code: bytes | None = None
+        self._body: Body | None = None
+
+    @property
+    def func_type(self) -> FuncType:
+        func = self.type.func
+        if func is None:
+            raise InvalidError(f"type mismatch: type {self.type} is no function type", str(self))
+        return func
+
+    @property
+    def offset(self) -> int:
+        """Where the code (its locals) began in the input."""
+        return self._start
+
+    @property
+    def code(self) -> bytes:
+        """The encoded code: locals and instructions, without the size in front."""
+        if self._body is not None:
+            return codec().encode_body(self._body)
+        if self._code is not None:
+            return self._code
+        return self.module.data[self._start : self._end]
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether the code is the input's, and nobody has looked inside."""
+        return self._body is None and self._code is None
+
+    @property
+    def is_open(self) -> bool:
+        return self._body is not None
+
+    @property
+    def body(self) -> Body:
+        """The code as a tree, decoded on first use. Raises MalformedError, InvalidError."""
+        body = self._body
+        if body is None:
+            if self.imported is not None:
+                raise UnsupportedError("an imported function has no body", str(self))
+            body = self._body = codec().decode_body(self)
+        return body
+
+    def settle(self) -> None:
+        """Encode the tree, keep the bytes, let go of the tree. Nodes of it are dead afterwards."""
+        if self._body is not None:
+            self._code = codec().encode_body(self._body, consume=True)
+            self._body = None
+
+    def close(self) -> None:
+        """Let go of the tree and of whatever was done to it since it was opened."""
+        if self._body is not None:
+            codec().dissolve(self._body)
+            self._body = None
+
+    def may_contain(self, byte: int) -> bool:
+        """Whether the byte stands anywhere in raw code. Rules an instruction out, never in."""
+        if self._body is not None:
+            return True
+        if self._code is not None:
+            return byte in self._code
+        return self.module.data.find(byte, self._start, self._end) >= 0
+
+    @property
+    def name(self) -> str | None:
+        """The name that the name section gives."""
+        return self.module.function_names.get(self.index)
+
+    def __str__(self) -> str:
+        name = self.name
+        return f"{self.index}" if name is None else f'{self.index} "{name}"'
+
+    def __repr__(self) -> str:
+        return f"<function {self}>"

@@ -1,0 +1,201 @@
+"""The byte-level scanner: splits code into instructions at C speed, without decoding them.
+
+Two bytes regexes are built from the table, on first use. :func:`split` gives one token per
+instruction; :func:`skeleton` gives pairs of *a run of anything else* and *one control
+instruction*. What they rest on:
+
+* **Every alternative counts exactly or doesn't match.** A token's length is right or there is no
+  token: an opcode spelled in more bytes than it needs (``fd 8c 00``), a flag byte that says that
+  more follows than usual, or a count beyond those spelled out here matches nothing.
+* **Nothing is searched.** ``findall`` skips what it can't match, and would try again at every
+  byte. So each pattern ends in an alternative that swallows the rest, outside of the groups:
+  there the caller sees an empty token, decodes one instruction strictly, and scans on behind it.
+  Integers are bounded and every quantifier is possessive; time is linear on any input.
+* What stands inside a token is not checked: a LEB128 integer whose last byte has bits too many
+  is counted all the same, and refused by the strict decoder when somebody looks.
+
+A third regex counts locals.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import TypeAlias
+
+from wasmir.isa import kinds
+from wasmir.isa.kinds import Kind
+from wasmir.isa.table import ROWS, Row, Trait
+from wasmir.types import decode_value_type
+from wasmir.wire import Reader
+
+__all__ = ["count_locals", "is_control", "skeleton", "skip_locals", "split"]
+
+Triples: TypeAlias = list[tuple[bytes, bytes, bytes]]
+
+# LEB128 integers by their size limit; possessive, so that no match is ever retried shorter.
+_LEB32 = rb"[\x80-\xff]{0,4}+[\x00-\x7f]"
+_LEB64 = rb"[\x80-\xff]{0,9}+[\x00-\x7f]"
+
+# A type index in several bytes, or in one: a single byte from 0x40 on would be negative.
+_INDEX33 = rb"[\x00-\x3f]|[\x80-\xff]{1,4}+[\x00-\x7f]"
+_HEAP = rb"(?:[\x68-\x75]|" + _INDEX33 + rb")"
+_VALUE_TYPE = rb"(?:[\x7b-\x7f\x68-\x75]|[\x63\x64]" + _HEAP + rb")"
+# Without bit 6, which says that a memory index follows.
+_MEMARG = rb"[\x00-\x3f]" + _LEB64
+_CLAUSE = rb"(?:[\x00\x01]" + _LEB32 + _LEB32 + rb"|[\x02\x03]" + _LEB32 + rb")"
+
+
+def _counted(limit: int, one: bytes, extra: int = 0) -> bytes:
+    """A vector of up to ``limit`` elements, ``extra`` more than its count says."""
+    lengths = (b"%s%s" % (re.escape(bytes([n])), one * (n + extra)) for n in range(limit + 1))
+    return b"(?:" + b"|".join(lengths) + b")"
+
+
+_PATTERNS: dict[Kind[object], bytes] = {
+    **dict.fromkeys(
+        (
+            kinds.TYPE,
+            kinds.FUNC,
+            kinds.TABLE,
+            kinds.MEMORY,
+            kinds.TAG,
+            kinds.GLOBAL,
+            kinds.ELEM,
+            kinds.DATA,
+            kinds.LOCAL,
+            kinds.LABEL,
+            kinds.FIELD,
+            kinds.TYPE_USE,
+            kinds.COUNT,
+            kinds.I32,
+        ),
+        _LEB32,
+    ),
+    kinds.I64: _LEB64,
+    kinds.F32: b".{4}",
+    kinds.F64: b".{8}",
+    kinds.V128: b".{16}",
+    kinds.SHUFFLE: b".{16}",
+    **dict.fromkeys((kinds.LANE2, kinds.LANE4, kinds.LANE8, kinds.LANE16), b"."),
+    **dict.fromkeys(
+        (kinds.MEMARG0, kinds.MEMARG1, kinds.MEMARG2, kinds.MEMARG3, kinds.MEMARG4), _MEMARG
+    ),
+    kinds.HEAP: _HEAP,
+    kinds.REF: _HEAP,
+    kinds.REF_NULL: _HEAP,
+    kinds.CAST_FLAGS: rb"[\x00-\x03]",
+    kinds.ZERO: rb"\x00",
+    kinds.BLOCK_TYPE: rb"(?:\x40|" + _VALUE_TYPE + rb"|" + _INDEX33 + rb")",
+    kinds.VALUE_TYPES: _counted(1, _VALUE_TYPE),
+    kinds.LABELS: _counted(24, _LEB32, extra=1),
+    kinds.CATCHES: _counted(4, _CLAUSE),
+    kinds.HANDLERS: _counted(2, rb"(?:\x00" + _LEB32 + _LEB32 + rb"|\x01" + _LEB32 + rb")"),
+}
+
+_CONTROL_TRAITS = frozenset(
+    {Trait.OPENS, Trait.CLOSES, Trait.SEPARATES, Trait.BRANCHES, Trait.TERMINATES}
+)
+
+
+def is_control(row: Row) -> bool:
+    """Whether the instruction ends a run: it opens, closes, branches, or never goes on."""
+    return not _CONTROL_TRAITS.isdisjoint(row.traits)
+
+
+def _operands(row: Row) -> bytes:
+    return b"".join(_PATTERNS[immediate.kind] for immediate in row.immediates)
+
+
+def _set(codes: list[int]) -> bytes:
+    """A character set of bytes, neighbours as ranges."""
+    codes = sorted(codes)
+    pieces = []
+    while codes:
+        last = first = codes.pop(0)
+        while codes and codes[0] == last + 1:
+            last = codes.pop(0)
+        pieces.append(b"\\x%02x" % first + (b"-\\x%02x" % last if last > first else b""))
+    return b"[" + b"".join(pieces) + b"]"
+
+
+def _alternatives(rows: Iterable[Row]) -> list[bytes]:
+    """One alternative for all rows that differ in one byte of their opcode."""
+    plain: dict[bytes, list[int]] = {}
+    # By prefix; then by what follows the one byte that differs.
+    prefixed: dict[int, dict[bytes, list[int]]] = {}
+    for row in rows:
+        operands = b"".join(_PATTERNS[immediate.kind] for immediate in row.immediates)
+        if row.prefix:
+            rest = b"".join(b"\\x%02x" % byte for byte in row.opcode[2:])
+            group = prefixed.setdefault(row.prefix, {})
+            group.setdefault(rest + operands, []).append(row.opcode[1])
+        else:
+            plain.setdefault(operands, []).append(row.number)
+    # The frequent shapes first.
+    frequent = [operands for operands in (_LEB32, _MEMARG, b"") if operands in plain]
+    shapes = frequent + [operands for operands in plain if operands not in frequent]
+    alternatives = [_set(plain[operands]) + operands for operands in shapes]
+    for prefix, group in prefixed.items():
+        inner = b"|".join(_set(codes) + rest for rest, codes in group.items())
+        alternatives.append(b"\\x%02x(?:%s)" % (prefix, inner))
+    return alternatives
+
+
+@cache
+def split() -> Callable[..., list[bytes]]:
+    """``scan(data, start, end)``: the instructions there, control instructions included.
+
+    An empty token is one that can't be counted; what follows it was not scanned.
+    """
+    return re.compile(b"(" + b"|".join(_alternatives(ROWS)) + b")|.++", re.DOTALL).findall
+
+
+@cache
+def skeleton() -> Callable[..., Triples]:
+    """``scan(data, start, end)``: triples of a run, the control instruction behind it, and, where
+    that one is empty because it can't be counted, its first byte; all are empty at the end of the
+    data. What follows a token that can't be counted was not scanned.
+    """
+    inside = [row for row in ROWS if not is_control(row)]
+    # Most instructions are followed by some without operands: those are taken along in a set's
+    # tight loop, before the engine gets back to choosing an alternative.
+    bare = _set([row.number for row in inside if not row.immediates and not row.prefix]) + b"*+"
+    alternatives = [alternative + bare for alternative in _alternatives(inside)]
+    # Operands mostly fit in a byte, and a fixed byte is faster than a bounded loop.
+    short = [
+        alternatives[0].replace(_LEB32, rb"[\x00-\x7f]"),
+        alternatives[1].replace(_LEB64, rb"[\x00-\x7f]"),
+    ]
+    run = b"(?:" + b"|".join(short + alternatives) + b")*+"
+    control = b"|".join(_alternatives(row for row in ROWS if is_control(row)))
+    return re.compile(b"(" + run + b")(?:(" + control + b")|(.).*+|)", re.DOTALL).findall
+
+
+# As many groups of locals as functions commonly have, each of one type.
+_LOCALS = re.compile(_counted(8, _LEB32 + _VALUE_TYPE), re.DOTALL).match
+
+
+def skip_locals(data: bytes, start: int, end: int) -> int:
+    """Where the locals' declarations that begin at ``start`` end. Raises MalformedError."""
+    known = _LOCALS(data, start, end)
+    if known is not None:
+        return known.end()
+    reader = Reader(data, start, end)
+    for _ in range(reader.count()):
+        reader.u32()
+        decode_value_type(reader)
+    return reader.pos
+
+
+def count_locals(declarations: bytes, offset: int = 0) -> int:
+    """How many locals are declared. Raises MalformedError: they must be fewer than 2^32."""
+    reader = Reader(declarations, base=offset)
+    total = 0
+    for _ in range(reader.count()):
+        total += reader.u32()
+        decode_value_type(reader)
+        if total >= 1 << 32:
+            raise reader.error("too many locals")
+    return total

@@ -1,0 +1,294 @@
+"""Passes and pipelines of them.
+
+A pass is a frozen dataclass: its fields are its options, in Python and on the command line. A
+pipeline is passes in order, written as text: ``first,second{option=value,flag=false}``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, get_type_hints
+
+from wasmir.errors import PassError
+from wasmir.ir.module import Module
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["Pass", "PassReport", "Pipeline", "available_passes", "observe_progress"]
+
+T = TypeVar("T")
+
+#: Wraps what a pass goes through, given what it is called and how many there are.
+Tracker = Callable[[Sequence[Any], str], Iterable[Any]]
+_tracker: ContextVar[Tracker | None] = ContextVar("wasmir-progress", default=None)
+
+
+@contextmanager
+def observe_progress(tracker: Tracker) -> Iterator[None]:
+    """Inside, what passes go through goes through ``tracker(items, name)`` as well."""
+    token = _tracker.set(tracker)
+    try:
+        yield
+    finally:
+        _tracker.reset(token)
+
+
+@dataclass
+class PassReport:
+    """What a pass did."""
+
+    name: str
+    #: Functions whose code was changed.
+    functions: int = 0
+    #: What else the pass counts, by name.
+    counts: dict[str, int] = field(default_factory=dict)
+    #: Custom sections that describe code that is no longer there, with what is wrong with each.
+    stale: dict[str, str] = field(default_factory=dict)
+    #: Sizes in bytes, before and after; known to pipelines only.
+    bytes_in: int | None = None
+    bytes_out: int | None = None
+    #: Wall time; known to pipelines only.
+    seconds: float | None = None
+
+
+class Pass(ABC):
+    """A transformation. Subclasses are frozen dataclasses with a ``name``.
+
+    Valid module in, valid module out; deterministic; with nothing to do, the module stays
+    byte-identical. A pass that can't do all of its work raises and leaves the module as it was.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def run(self, module: Module) -> PassReport:
+        """Transform the module in place."""
+
+    def track(self, items: Sequence[T], what: str) -> Iterable[T]:
+        """The items, shown to whoever watches the progress."""
+        tracker = _tracker.get()
+        return items if tracker is None else tracker(items, what)
+
+    def __str__(self) -> str:
+        """The pass as pipelines spell it; options at their defaults are left out."""
+        options = []
+        for option in dataclasses.fields(cast("Any", self)):
+            value = getattr(self, option.name)
+            if value != option.default:
+                options.append(f"{option.name}={_spell(value)}")
+        return f"{self.name}{{{','.join(options)}}}" if options else self.name
+
+
+def _spell(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Passes in order."""
+
+    passes: tuple[Pass, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Pipeline:
+        """A pipeline from its text. Raises PassError, which says what would have been right."""
+        return cls(tuple(_Parser(text).passes()))
+
+    def run(
+        self, module: Module, *, on_pass: Callable[[PassReport], None] | None = None
+    ) -> list[PassReport]:
+        """Run the passes. At the first failure the module is as it was before the first pass.
+
+        ``on_pass`` hears of each pass when it is done.
+        """
+        if not self.passes:
+            return []
+        checkpoint = module.checkpoint()
+        reports = []
+        try:
+            for pass_ in self.passes:
+                before = module.encoded_size()
+                start = time.perf_counter()
+                report = pass_.run(module)
+                report.seconds = time.perf_counter() - start
+                report.bytes_in, report.bytes_out = before, module.encoded_size()
+                reports.append(report)
+                if on_pass is not None:
+                    on_pass(report)
+        except BaseException:
+            module.rollback(checkpoint)
+            raise
+        return reports
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.passes))
+
+
+# Finding passes
+
+_ENTRY_POINTS = "wasmir.passes"
+
+
+def available_passes() -> dict[str, Callable[[], type[Pass]]]:
+    """What loads each pass, by name: the built-in ones, then those of installed packages."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, Callable[[], type[Pass]]] = {}
+    for entry in entry_points(group=_ENTRY_POINTS):
+        found[entry.name] = _loader(entry)
+    built_in = importlib.import_module("wasmir.passes").BUILT_IN
+    for name, (home, class_name) in built_in.items():
+        found[name] = _built_in_loader(home, class_name)
+    return dict(sorted(found.items()))
+
+
+def _loader(entry: EntryPoint) -> Callable[[], type[Pass]]:
+    def load() -> type[Pass]:
+        try:
+            loaded = entry.load()
+        except Exception as error:
+            raise PassError(
+                f"pass {entry.name!r} can't be loaded from {entry.value}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if not (isinstance(loaded, type) and issubclass(loaded, Pass)):
+            raise PassError(f"pass {entry.name!r}: {entry.value} is no subclass of wasmir.Pass")
+        return loaded
+
+    return load
+
+
+def _built_in_loader(home: str, class_name: str) -> Callable[[], type[Pass]]:
+    def load() -> type[Pass]:
+        return cast("type[Pass]", getattr(importlib.import_module(home), class_name))
+
+    return load
+
+
+def find_pass(name: str) -> type[Pass]:
+    """The pass of that name. Raises PassError with the names that come near."""
+    built_in = importlib.import_module("wasmir.passes").BUILT_IN.get(name)
+    if built_in is not None:
+        return _built_in_loader(*built_in)()
+    passes = available_passes()
+    if name in passes:
+        return passes[name]()
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, passes)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(passes)}"
+    raise PassError(f"unknown pass {name!r}; {hint}")
+
+
+# Parsing
+
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<word>[A-Za-z0-9_.*?/:+-]+)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<sign>[{},=]))"""
+)
+
+
+class _Parser:
+    """``pass,pass{option=value,...}``; values are words, numbers, true, false or quoted text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens: list[tuple[str, str, int]] = []
+        pos = 0
+        while text[pos:].strip():
+            match = _TOKEN.match(text, pos)
+            if match is None:
+                raise self.error("can't read this", pos)
+            kind = match.lastgroup or ""
+            self.tokens.append((kind, match.group(kind), match.start(kind)))
+            pos = match.end()
+        self.at = 0
+
+    def error(self, reason: str, pos: int) -> PassError:
+        return PassError(f"pipeline {self.text!r}, character {pos + 1}: {reason}")
+
+    def peek(self) -> tuple[str, str, int]:
+        return self.tokens[self.at] if self.at < len(self.tokens) else ("", "", len(self.text))
+
+    def next(self) -> tuple[str, str, int]:
+        token = self.peek()
+        self.at += 1
+        return token
+
+    def passes(self) -> Iterator[Pass]:
+        if not self.tokens:
+            return
+        while True:
+            yield self.one_pass()
+            _, sign, pos = self.next()
+            if not sign:
+                return
+            if sign != ",":
+                raise self.error(f"a comma is expected between passes, not {sign!r}", pos)
+
+    def one_pass(self) -> Pass:
+        kind, name, pos = self.next()
+        if kind != "word":
+            raise self.error("the name of a pass is expected", pos)
+        class_ = find_pass(name)
+        values: dict[str, Any] = {}
+        if self.peek()[1] == "{":
+            self.next()
+            while self.peek()[1] != "}":
+                self.option(class_, values)
+                if self.peek()[1] == ",":
+                    self.next()
+                elif self.peek()[1] != "}":
+                    raise self.error("a comma or } is expected", self.peek()[2])
+            self.next()
+        try:
+            return class_(**values)
+        except (TypeError, ValueError) as error:
+            raise PassError(f"pass {name!r}: {error}") from error
+
+    def option(self, class_: type[Pass], values: dict[str, Any]) -> None:
+        kind, name, pos = self.next()
+        if kind != "word":
+            raise self.error("the name of an option is expected", pos)
+        name = name.replace("-", "_")
+        known = {option.name for option in dataclasses.fields(cast("Any", class_))}
+        if name not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            raise self.error(f"pass {class_.name!r} has no option {name!r}; it has: {listed}", pos)
+        if name in values:
+            raise self.error(f"option {name!r} is given twice", pos)
+        if self.peek()[1] != "=":
+            # A flag on its own is true.
+            values[name] = self.value(class_, name, "word", "true", pos)
+            return
+        self.next()
+        values[name] = self.value(class_, name, *self.next())
+
+    def value(self, class_: type[Pass], name: str, kind: str, text: str, pos: int) -> Any:
+        wanted = get_type_hints(class_)[name]
+        if kind == "text":
+            text = re.sub(r"\\(.)", r"\1", text[1:-1])
+        elif kind != "word":
+            raise self.error(f"a value for {name!r} is expected", pos)
+        if wanted is bool:
+            if text not in ("true", "false"):
+                raise self.error(f"option {name!r} is true or false, not {text!r}", pos)
+            return text == "true"
+        if wanted is int:
+            try:
+                return int(text, 0)
+            except ValueError:
+                raise self.error(f"option {name!r} is a number, not {text!r}", pos) from None
+        return text

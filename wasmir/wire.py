@@ -1,0 +1,219 @@
+"""Bytes, LEB128 integers, names, and the mirror pairs ``vec`` / ``sized``.
+
+The LEB128 arithmetic is the ``leb128`` package's. On its own it asserts or answers wrong numbers
+on bad input, so everything the specification asks for around it is checked here (Binary Format,
+"Values"): the length limit of ceil(N/7) bytes, the unused bits of the last byte, the range, and
+the end of the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from leb128 import i as _signed
+from leb128 import u as _unsigned
+
+from wasmir.errors import MalformedError
+
+__all__ = ["Reader", "Writer", "encode_signed", "encode_unsigned"]
+
+T = TypeVar("T")
+
+
+class Reader:
+    """A cursor over ``data[pos:end]``. Offsets in errors are offsets into ``data`` plus ``base``."""
+
+    __slots__ = ("base", "data", "end", "pos")
+
+    def __init__(self, data: bytes, pos: int = 0, end: int | None = None, base: int = 0) -> None:
+        self.data = data
+        self.pos = pos
+        self.end = len(data) if end is None else end
+        self.base = base
+
+    def error(self, reason: str, pos: int | None = None) -> MalformedError:
+        """The error to raise about the byte at ``pos`` (by default: here)."""
+        return MalformedError(reason, self.base + (self.pos if pos is None else pos))
+
+    def at_end(self) -> bool:
+        return self.pos >= self.end
+
+    def byte(self) -> int:
+        pos = self.pos
+        if pos >= self.end:
+            raise self.error("unexpected end")
+        self.pos = pos + 1
+        return self.data[pos]
+
+    def peek(self) -> int:
+        if self.pos >= self.end:
+            raise self.error("unexpected end")
+        return self.data[self.pos]
+
+    def take(self, count: int) -> bytes:
+        """The next ``count`` bytes. A length that lies costs nothing: it is checked first."""
+        pos = self.pos
+        if count > self.end - pos:
+            raise self.error("unexpected end")
+        self.pos = pos + count
+        return self.data[pos : pos + count]
+
+    def _leb(self, bits: int) -> bytearray:
+        """The bytes of one LEB128 integer of at most ``bits`` bits; checks length and end."""
+        data, start = self.data, self.pos
+        longest = start + (bits + 6) // 7
+        limit = min(self.end, longest)
+        pos = start
+        while pos < limit:
+            byte = data[pos]
+            pos += 1
+            if byte < 0x80:
+                self.pos = pos
+                return bytearray(data[start:pos])
+        if pos == longest:
+            raise self.error("integer representation too long", start)
+        raise self.error("unexpected end", pos)
+
+    def unsigned(self, bits: int) -> int:
+        """uN of the specification."""
+        pos = self.pos
+        if pos < self.end and (byte := self.data[pos]) < 0x80 and bits >= 7:
+            self.pos = pos + 1
+            return byte
+        value = _unsigned.decode(self._leb(bits))
+        if value >> bits:
+            raise self.error("integer too large", pos)
+        return value
+
+    def signed(self, bits: int) -> int:
+        """sN of the specification."""
+        pos = self.pos
+        value = _signed.decode(self._leb(bits))
+        if not -(1 << (bits - 1)) <= value < 1 << (bits - 1):
+            raise self.error("integer too large", pos)
+        return value
+
+    def u32(self) -> int:
+        return self.unsigned(32)
+
+    def u64(self) -> int:
+        return self.unsigned(64)
+
+    def s32(self) -> int:
+        return self.signed(32)
+
+    def s33(self) -> int:
+        return self.signed(33)
+
+    def s64(self) -> int:
+        return self.signed(64)
+
+    def length(self) -> int:
+        """A u32 that counts bytes which must follow."""
+        start = self.pos
+        count = self.u32()
+        if count > self.end - self.pos:
+            raise self.error("length out of bounds", start)
+        return count
+
+    def count(self) -> int:
+        """A u32 that counts elements which must follow: each takes at least a byte."""
+        start = self.pos
+        count = self.u32()
+        if count > self.end - self.pos:
+            raise self.error("length out of bounds: unexpected end", start)
+        return count
+
+    def name(self) -> str:
+        count = self.length()
+        start = self.pos
+        try:
+            return self.take(count).decode("utf-8")
+        except UnicodeDecodeError as bad:
+            raise self.error("malformed UTF-8 encoding", start + bad.start) from None
+
+    def vec(self, read: Callable[[Reader], T]) -> list[T]:
+        return [read(self) for _ in range(self.count())]
+
+    def sized(self) -> Reader:
+        """A reader over the next length-prefixed piece, which this one skips."""
+        count = self.length()
+        start = self.pos
+        self.pos = start + count
+        return Reader(self.data, start, self.pos, self.base)
+
+    def frames(self, count: int) -> list[tuple[int, int]]:
+        """Start and end of ``count`` length-prefixed pieces, one behind the other.
+
+        There are tens of thousands in a code section, and far fewer distinct sizes: each size in
+        one or two bytes is decoded once.
+        """
+        data, pos, end = self.data, self.pos, self.end
+        known: dict[bytes, int] = {}
+        found: list[tuple[int, int]] = []
+        for _ in range(count):
+            size = known.get(data[pos : pos + 2])
+            if size is None or pos + 2 > end:
+                self.pos = pos
+                size = self.length()
+                if self.pos == pos + 2:
+                    known[data[pos : pos + 2]] = size
+                pos = self.pos
+            else:
+                pos += 2
+            start = pos
+            pos += size
+            if pos > end:
+                raise self.error("length out of bounds: unexpected end", start)
+            found.append((start, pos))
+        self.pos = pos
+        return found
+
+
+def encode_unsigned(value: int) -> bytes:
+    """The shortest LEB128 encoding of a natural number."""
+    if value < 0:
+        raise ValueError(f"not a natural number: {value}")
+    return bytes(_unsigned.encode(value))
+
+
+def encode_signed(value: int) -> bytes:
+    """The shortest signed LEB128 encoding."""
+    return bytes(_signed.encode(value))
+
+
+class Writer:
+    """Collects pieces of output; mirrors :class:`Reader`."""
+
+    __slots__ = ("pieces",)
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def byte(self, value: int) -> None:
+        self.pieces.append(value.to_bytes(1, "little"))
+
+    def put(self, data: bytes) -> None:
+        self.pieces.append(data)
+
+    def unsigned(self, value: int) -> None:
+        self.pieces.append(encode_unsigned(value))
+
+    def signed(self, value: int) -> None:
+        self.pieces.append(encode_signed(value))
+
+    def name(self, text: str) -> None:
+        self.sized(text.encode("utf-8"))
+
+    def vec(self, items: Sequence[T], write: Callable[[Writer, T], None]) -> None:
+        self.unsigned(len(items))
+        for item in items:
+            write(self, item)
+
+    def sized(self, data: bytes) -> None:
+        self.unsigned(len(data))
+        self.pieces.append(data)
+
+    def getvalue(self) -> bytes:
+        return b"".join(self.pieces)
