@@ -24,9 +24,9 @@ from wasmir import (
     Br,
     BrIf,
     Branch,
-    Catch,
     Clause,
     Function,
+    If,
     Instr,
     InvalidError,
     Item,
@@ -41,16 +41,12 @@ from wasmir import (
     Try,
     TryTable,
     UnsupportedError,
-    ValType,
     bulk_work,
     falls_through,
     terminates,
 )
 
 __all__ = ["LegacyToExnref"]
-
-# The opcode of `try`: a function without this byte has none.
-_TRY_BYTE = 0x06
 
 # An exnref that waits under this many operands is dug out with `drop`s, one byte each; keeping it
 # in a local takes four.
@@ -124,11 +120,15 @@ class LegacyToExnref(Pass):
 
     def _convert(self, module: Module, report: PassReport) -> None:
         trys = 0
+        landing_types: _LandingTypes = {}
         converted: list[Function] = []
         for function in self.track(module.functions, "functions"):
-            if function.imported is not None or not function.may_contain(_TRY_BYTE):
+            if function.imported is not None:
                 continue
-            found = _Conversion(self, function).run()
+            body = function.body_with("try")
+            if body is None:
+                continue
+            found = _Conversion(self, body, landing_types).run()
             if found:
                 function.settle()
                 trys += found
@@ -144,13 +144,15 @@ class LegacyToExnref(Pass):
 
 
 class _Scope:
-    """What is active somewhere in a function: a try whose body that is, then what encloses it."""
+    """What is active somewhere in a function: the handlers of a ``try_table`` of the input, or of
+    a legacy try (then it is a :class:`_Plan`), and behind them those of ``parent``."""
 
-    __slots__ = ("chained", "parent", "source")
+    __slots__ = ("chained", "parent", "table")
 
-    def __init__(self, source: _Plan | TryTable, parent: _Scope | None) -> None:
-        self.source = source
+    def __init__(self, parent: _Scope | None, table: TryTable | None = None) -> None:
         self.parent = parent
+        self.table = table
+        #: The chain from here, once it is known.
         self.chained: tuple[list[_Handler], bool] | None = None
 
 
@@ -161,17 +163,28 @@ class _Handler:
     which the handler's code stands, or one that does all that the handler did.
     """
 
-    __slots__ = ("catch", "drops", "landing", "lands", "local", "outer", "plan", "ref", "rethrows", "tag")
+    __slots__ = (
+        "drops",
+        "items",
+        "landing",
+        "local",
+        "outer",
+        "own",
+        "plan",
+        "ref",
+        "rethrows",
+        "tag",
+    )
 
     def __init__(
         self,
         tag: Tag | None,
-        catch: Catch | None = None,
+        items: list[Item],
         plan: _Plan | None = None,
         outer: _Handler | None = None,
     ) -> None:
         self.tag = tag
-        self.catch = catch
+        self.items = items
         self.plan = plan
         #: The handler that this one stands in.
         self.outer = outer
@@ -180,20 +193,17 @@ class _Handler:
         #: Whether it needs the exception itself.
         self.ref = False
         self.landing: Label | None = None
+        #: The landing, where it is a block of ours.
+        self.own: Block | None = None
         #: Where the exception is kept: the local's number among those for exceptions, or the
         #: number of operands above it on the stack.
         self.local: int | None = None
         self.drops = 0
-        #: Whether its code is needed, behind a landing block.
-        self.lands = False
 
     @property
-    def items(self) -> list[Item]:
-        return [] if self.catch is None else self.catch.items
-
-    @property
-    def payload(self) -> tuple[ValType, ...]:
-        return () if self.tag is None else self.tag.params
+    def arity(self) -> int:
+        """How many operands the payload is."""
+        return 0 if self.tag is None else len(self.tag.params)
 
     @property
     def slots_inside(self) -> int:
@@ -206,10 +216,11 @@ class _Handler:
         return 0
 
 
-class _Plan:
-    """A legacy try: where it stands, and what becomes of it."""
+class _Plan(_Scope):
+    """A legacy try: where it stands, and what becomes of it. As a scope: what its body is in."""
 
     __slots__ = (
+        "clauses",
         "current",
         "enclosing",
         "handlers",
@@ -217,8 +228,6 @@ class _Plan:
         "items",
         "out",
         "own",
-        "scope",
-        "table",
         "target",
         "try_",
         "users",
@@ -227,23 +236,24 @@ class _Plan:
     def __init__(
         self, try_: Try, items: list[Item], index: int, enclosing: Label, scope: _Scope | None
     ) -> None:
+        self.parent = scope
+        self.chained = None
         self.try_ = try_
+        #: The list that it stands in, and where; the label of what has that list.
         self.items = items
         self.index = index
         self.enclosing = enclosing
-        self.scope = scope
         self.handlers: list[_Handler] = []
         #: During the walk: the handler that is being walked.
         self.current: _Handler | None = None
         #: What names the try as a label.
         self.users: list[Branch | Clause] = []
-        #: Of a delegate: where the search for a handler goes on.
+        #: Of a delegate: where the search for a handler goes on, and the clauses it needs.
         self.target: _Scope | None = None
+        self.clauses: list[_Handler] | None = None
         #: The label of normal completion; ``own`` is the block that stands for the try, if any.
         self.out: Label = try_
         self.own: Block | TryTable | None = None
-        #: Of a delegate: the clauses it needs.
-        self.table: list[_Handler] | None = None
 
 
 _Frame: TypeAlias = tuple[
@@ -251,14 +261,22 @@ _Frame: TypeAlias = tuple[
 ]
 
 
+_LandingTypes: TypeAlias = dict[tuple[BlockType, Tag | None, bool], BlockType]
+
+
 class _Conversion:
     """One function."""
 
-    def __init__(self, options: LegacyToExnref, function: Function) -> None:
+    def __init__(
+        self, options: LegacyToExnref, body: Body, landing_types: _LandingTypes
+    ) -> None:
         self.options = options
-        self.function = function
-        self.module = function.module
-        self.body: Body = function.body
+        self.body = body
+        self.function: Function = body.function
+        self.module = self.function.module
+        self.landing_types = landing_types
+        self.return_ = self.module.instr("return")
+        self.throw_ref = self.module.instr("throw_ref")
         self.plans: list[_Plan] = []
         self.plan_of: dict[Label, _Plan] = {}
         #: Locals that hold exceptions.
@@ -283,7 +301,8 @@ class _Conversion:
             self.first_local = self.body.add_local(EXNREF, self.slots)
         for plan in plans:
             for handler in plan.handlers:
-                self.rewrite_rethrows(handler)
+                if handler.rethrows:
+                    self.rewrite_rethrows(handler)
         # Inside out, and in one list from the back: what was noted of the others stays true.
         for plan in reversed(plans):
             if plan.try_.delegate is None:
@@ -311,28 +330,36 @@ class _Conversion:
                 handler.plan.current = handler
             for index, item in walk:
                 kind = item.__class__
+                # The loop sees every item of every function with a try: the frequent ones first.
                 if kind is bytes:
                     continue
-                if isinstance(item, (BrIf, Br)):
-                    # By far the most frequent, so ahead of the general case.
+                if isinstance(item, BrIf):
                     if item.label.__class__ is Try:
                         self.plan_of[item.label].users.append(item)
-                    if kind is BrIf:
-                        continue
-                elif isinstance(item, Structured):
-                    self.enter(frames, item, index)
+                    continue
+                if isinstance(item, Block) or isinstance(item, Loop):
+                    inner = item.items
+                    frames.append((enumerate(inner), inner, item, scope, handler))
                     break
-                elif isinstance(item, Rethrow):
+                if isinstance(item, Structured):
+                    if self.enter(frames, item, index):
+                        break
+                    continue
+                if isinstance(item, Rethrow):
                     self.note_rethrow(item, items)
                 elif isinstance(item, Branch):
                     self.note_users(item, item.labels)
-                if terminates(item):
+                if index + 1 < len(items) and terminates(item):
                     del items[index + 1 :]
             else:
                 frames.pop()
 
-    def enter(self, frames: list[_Frame], item: Structured, index: int) -> None:
-        """Go on with what is inside a structured instruction."""
+    def enter(self, frames: list[_Frame], item: Structured, index: int) -> bool:
+        """Go on with what is inside a structured instruction, if there is anything to see."""
+        if isinstance(item, If) and item.else_items is None:
+            inner_items = item.items
+            if len(inner_items) == 1 and isinstance(inner_items[0], bytes):
+                return False
         _, items, label, scope, handler = frames[-1]
         if isinstance(item, Try):
             plan = _Plan(item, items, index, label, scope)
@@ -340,19 +367,19 @@ class _Conversion:
             self.plan_of[item] = plan
             if item.delegate is not None:
                 plan.target = self.scope_at(item.delegate, frames)
-            plan.handlers = [_Handler(c.tag, c, plan, handler) for c in item.catches]
-            for inner, clause in zip(reversed(plan.handlers), reversed(item.catches), strict=True):
-                frames.append((enumerate(clause.items), clause.items, item, scope, inner))
-            inside = _Scope(plan, scope)
-            frames.append((enumerate(item.items), item.items, item, inside, handler))
-            return
+            plan.handlers = [_Handler(c.tag, c.items, plan, handler) for c in item.catches]
+            for inner in reversed(plan.handlers):
+                frames.append((enumerate(inner.items), inner.items, item, scope, inner))
+            frames.append((enumerate(item.items), item.items, item, plan, handler))
+            return True
         if isinstance(item, TryTable):
             # Its clauses' labels are outside.
             for table_clause in item.clauses:
                 self.note_users(table_clause, (table_clause.label,))
-            scope = _Scope(item, scope)
+            scope = _Scope(scope, item)
         for inner_items in reversed(item.sequences()):
             frames.append((enumerate(inner_items), inner_items, item, scope, handler))
+        return True
 
     def scope_at(self, label: Label, frames: list[_Frame]) -> _Scope | None:
         """What is active at the label, itself included if it is a try in its body or a try_table.
@@ -384,24 +411,28 @@ class _Conversion:
         """Decide what becomes of a try with handlers, or with neither handlers nor delegate."""
         try_ = plan.try_
         self.drop_clauses(plan)
-        targets = [self.direct_target(plan, handler) for handler in plan.handlers]
-        for handler, target in zip(plan.handlers, targets, strict=True):
-            if target is None:
-                handler.ref = bool(handler.rethrows)
-                if handler.ref:
-                    self.place_exception(handler)
-                handler.landing = Block(self.landing_type(plan, handler))
-                handler.lands = True
+        # A clause can't name its own try_table: what it names must enclose it.
+        within = not plan.handlers
+        direct: list[tuple[_Handler, Label]] = []
+        for handler in plan.handlers:
+            target = self.direct_target(plan, handler)
+            if target is not None:
+                direct.append((handler, target))
+                within = within or target is try_
+                continue
+            within = True
+            if handler.rethrows:
+                handler.ref = True
+                self.place_exception(handler)
+            handler.landing = handler.own = Block(self.landing_type(plan, handler))
         out = self.label_that_is_there(plan)
         if out is None:
-            # A clause can't name its own try_table: what it names must enclose it.
-            within = not plan.handlers or None in targets or try_ in targets
             out = plan.own = Block(try_.type) if within else TryTable(try_.type, [])
         plan.out = out
-        for handler, target in zip(plan.handlers, targets, strict=True):
-            if target is not None:
-                handler.landing = self.use(self.resolve(target))
-        self.retarget_users(plan)
+        for handler, target in direct:
+            handler.landing = self.use(self.resolve(target))
+        if plan.users:
+            self.retarget_users(plan)
 
     def plan_delegate(self, plan: _Plan) -> None:
         """Decide what becomes of a try that delegates.
@@ -412,14 +443,14 @@ class _Conversion:
         in between would, leaves the function by the trampoline.
         """
         wanted, complete = self.chain(plan.target)
-        natural, _ = self.chain(plan.scope)
+        natural, _ = self.chain(plan.parent)
         if wanted != natural:
-            plan.table = list(wanted)
+            plan.clauses = list(wanted)
             tags = {handler.tag for handler in wanted}
             if not complete and any(h.tag is None or h.tag not in tags for h in natural):
-                plan.table.append(self.trampoline_handler())
+                plan.clauses.append(self.trampoline_handler())
         out = self.label_that_is_there(plan)
-        if plan.table is not None:
+        if plan.clauses is not None:
             plan.own = TryTable(plan.try_.type, [])
         elif out is None:
             plan.own = Block(plan.try_.type)
@@ -429,7 +460,7 @@ class _Conversion:
     def trampoline_handler(self) -> _Handler:
         if self.trampoline is None:
             self.trampoline = Block(self.module.block_type((), (EXNREF,)))
-        handler = _Handler(None, None, None)
+        handler = _Handler(None, [])
         handler.ref = True
         handler.landing = self.trampoline
         return handler
@@ -446,17 +477,13 @@ class _Conversion:
                 found, complete = scope.chained
                 break
             path.append(scope)
-            source = scope.source
-            delegates = isinstance(source, _Plan) and source.try_.delegate is not None
-            scope = source.target if delegates and isinstance(source, _Plan) else scope.parent
+            delegates = isinstance(scope, _Plan) and scope.try_.delegate is not None
+            scope = scope.target if isinstance(scope, _Plan) and delegates else scope.parent
         for link in reversed(path):
-            source = link.source
-            if isinstance(source, TryTable):
-                own = [self.handler_of(clause) for clause in source.clauses]
-            elif source.try_.delegate is not None:
-                own = []
+            if isinstance(link, _Plan):
+                own = link.handlers
             else:
-                own = source.handlers
+                own = [self.handler_of(clause) for clause in link.table.clauses]
             tags = {handler.tag for handler in own}
             if None in tags:
                 found, complete = own, True
@@ -467,14 +494,14 @@ class _Conversion:
 
     def handler_of(self, clause: Clause) -> _Handler:
         """A ``try_table`` clause of the input in the shape of our own."""
-        handler = _Handler(clause.tag, None, None)
+        handler = _Handler(clause.tag, [])
         handler.ref = clause.ref
         handler.landing = clause.label
         return handler
 
     def drop_clauses(self, plan: _Plan) -> None:
         handlers = plan.handlers
-        if self.options.prune:
+        if self.options.prune and len(handlers) > 1:
             # The same index is the same tag; different indices may be, too, so those stay.
             seen: set[Tag | None] = set()
             kept = []
@@ -482,22 +509,25 @@ class _Conversion:
                 if handler.tag not in seen:
                     seen.add(handler.tag)
                     kept.append(handler)
-            handlers = kept
+            plan.handlers = handlers = kept
         if self.options.propagate:
             # From the end: what is caught just to be thrown on might as well not be caught.
             while handlers and self.only_rethrows(handlers[-1]):
                 handlers.pop()
-        plan.handlers = handlers
 
     def only_rethrows(self, handler: _Handler) -> bool:
         """Whether a handler does nothing but drop its payload, or leave it, and rethrow."""
         items = handler.items
-        if len(handler.rethrows) != 1 or handler.rethrows[0] is not items:
+        if len(items) > 2 or len(handler.rethrows) != 1 or handler.rethrows[0] is not items:
             return False
-        return all(
-            isinstance(item, bytes)
-            and all(instr.row.name == "drop" for instr in self.module.instructions(item))
-            for item in items[:-1]
+        if len(items) == 1:
+            return True
+        first = items[0]
+        # An instruction takes a byte at least, and there is no more to drop than the payload.
+        return (
+            isinstance(first, bytes)
+            and len(first) <= handler.arity
+            and all(instr.row.name == "drop" for instr in self.module.instructions(first))
         )
 
     def direct_target(self, plan: _Plan, handler: _Handler) -> Label | None:
@@ -519,7 +549,7 @@ class _Conversion:
                 target = self.body
             else:
                 return None
-        return target if self.arity(target) == len(handler.payload) else None
+        return target if self.arity(target) == handler.arity else None
 
     def place_exception(self, handler: _Handler) -> None:
         """Keep the exception on the stack, under the handler's operands, or in a local.
@@ -530,7 +560,7 @@ class _Conversion:
         items = handler.items
         if (
             self.options.stack
-            and not handler.payload
+            and not handler.arity
             and len(handler.rethrows) == 1
             and handler.rethrows[0] is items
         ):
@@ -544,8 +574,15 @@ class _Conversion:
         self.slots = max(self.slots, handler.local + 1)
 
     def landing_type(self, plan: _Plan, handler: _Handler) -> BlockType:
-        results = (*handler.payload, EXNREF) if handler.ref else handler.payload
-        return self.module.block_type(plan.try_.type.params, results)
+        """What the landing takes through to the try_table, and what arrives there."""
+        key = plan.try_.type, handler.tag, handler.ref
+        type_ = self.landing_types.get(key)
+        if type_ is None:
+            payload = () if handler.tag is None else handler.tag.params
+            results = (*payload, EXNREF) if handler.ref else payload
+            type_ = self.module.block_type(plan.try_.type.params, results)
+            self.landing_types[key] = type_
+        return type_
 
     # Labels
 
@@ -586,14 +623,15 @@ class _Conversion:
     def jump(self, label: Label) -> Item:
         """The shortest way to the label, from anywhere inside it."""
         if label is self.body:
-            return self.module.instr("return")
-        return Br(self.use(label))
+            return self.return_
+        self.used.add(label)
+        return Br(label)
 
     # Rewriting, inside out
 
     def rewrite_rethrows(self, handler: _Handler) -> None:
         """Each list ends in the ``rethrow``, for what was behind it was dead."""
-        throw: list[Item] = [self.module.instr("throw_ref")]
+        throw: list[Item] = [self.throw_ref]
         if handler.local is not None:
             throw.insert(0, self.module.instr("local.get", self.first_local + handler.local))
         elif handler.drops:
@@ -603,45 +641,50 @@ class _Conversion:
 
     def rewrite_try(self, plan: _Plan) -> None:
         try_ = plan.try_
-        if not plan.handlers:
+        handlers = plan.handlers
+        if not handlers:
             self.replace_by_block(plan)
             return
-        clauses = [self.clause(handler) for handler in plan.handlers]
         table = plan.own if isinstance(plan.own, TryTable) else TryTable(try_.type, [])
-        table.clauses = clauses
+        table.clauses = [self.clause(handler) for handler in handlers]
         table.items = try_.items
-        landings = [handler for handler in plan.handlers if handler.lands]
         items: list[Item] = [table]
+        landings = [handler for handler in handlers if handler.own is not None]
         if landings:
-            if self.options.order:
+            last = landings[-1]
+            if self.options.order and len(landings) > 1:
                 # The outermost handler needs no jump, so one that goes on should be it.
-                for handler in landings:
-                    if falls_through(handler.items):
-                        landings.remove(handler)
-                        landings.append(handler)
-                        break
-            if falls_through(try_.items):
-                items.append(self.jump(plan.out))
-            elif self.options.unreachable:
+                last = next((h for h in landings if falls_through(h.items)), last)
+                landings.remove(last)
+                landings.append(last)
+            if self.options.unreachable and not falls_through(try_.items):
                 # Nobody falls off the end, so it may as well have the landing's type.
                 table.type = self.landing_type(plan, landings[0])
             else:
                 items.append(self.jump(plan.out))
-        for handler in landings:
-            landing = handler.landing
-            assert isinstance(landing, Block)
-            landing.items = items
-            items = [landing]
-            if handler.local is not None:
-                items.append(self.module.instr("local.set", self.first_local + handler.local))
-            items.extend(handler.items)
-            if handler is not landings[-1] and falls_through(items):
-                items.append(self.jump(plan.out))
+            for handler in landings:
+                items = self.landed(handler, items)
+                if handler is not last and falls_through(items):
+                    items.append(self.jump(plan.out))
         own = plan.own
         if isinstance(own, Block) and own in self.used:
             own.items = items
-            items = [own]
-        plan.items[plan.index : plan.index + 1] = items
+            plan.items[plan.index] = own
+        elif len(items) == 1:
+            plan.items[plan.index] = items[0]
+        else:
+            plan.items[plan.index : plan.index + 1] = items
+
+    def landed(self, handler: _Handler, items: list[Item]) -> list[Item]:
+        """The landing block around the items, and the handler's code behind it."""
+        landing = handler.own
+        assert landing is not None
+        landing.items = items
+        landed: list[Item] = [landing]
+        if handler.local is not None:
+            landed.append(self.module.instr("local.set", self.first_local + handler.local))
+        landed += handler.items
+        return landed
 
     def clause(self, handler: _Handler) -> Clause:
         assert handler.landing is not None
@@ -649,10 +692,10 @@ class _Conversion:
 
     def rewrite_delegate(self, plan: _Plan) -> None:
         table = plan.own
-        if plan.table is None or not isinstance(table, TryTable):
+        if plan.clauses is None or not isinstance(table, TryTable):
             self.replace_by_block(plan)
             return
-        table.clauses = [self.clause(handler) for handler in plan.table]
+        table.clauses = [self.clause(handler) for handler in plan.clauses]
         table.items = plan.try_.items
         plan.items[plan.index] = table
 
@@ -682,13 +725,13 @@ class _Conversion:
         body = self.body
         trampoline.items = body.items
         if falls_through(body.items):
-            body.items.append(self.module.instr("return"))
-        body.items = [trampoline, self.module.instr("throw_ref")]
+            body.items.append(self.return_)
+        body.items = [trampoline, self.throw_ref]
 
     def let_go(self) -> None:
         """Break the circles between plans, so that counting references frees them."""
         for plan in self.plans:
             plan.handlers = []
-            plan.current = plan.table = plan.scope = plan.target = None
+            plan.current = plan.clauses = plan.parent = plan.target = plan.chained = None
             plan.try_.catches = []
         self.plan_of.clear()

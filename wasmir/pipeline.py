@@ -23,7 +23,7 @@ from wasmir.ir.module import Module
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["Pass", "PassReport", "Pipeline", "available_passes", "observe_progress"]
+__all__ = ["Pass", "PassReport", "Pipeline", "available_passes", "observe_progress", "track"]
 
 T = TypeVar("T")
 
@@ -40,6 +40,12 @@ def observe_progress(tracker: Tracker) -> Iterator[None]:
         yield
     finally:
         _tracker.reset(token)
+
+
+def track(items: Sequence[T], what: str) -> Iterable[T]:
+    """The items, shown to whoever watches the progress."""
+    tracker = _tracker.get()
+    return items if tracker is None else tracker(items, what)
 
 
 @dataclass
@@ -75,8 +81,7 @@ class Pass(ABC):
 
     def track(self, items: Sequence[T], what: str) -> Iterable[T]:
         """The items, shown to whoever watches the progress."""
-        tracker = _tracker.get()
-        return items if tracker is None else tracker(items, what)
+        return track(items, what)
 
     def __str__(self) -> str:
         """The pass as pipelines spell it; options at their defaults are left out."""
@@ -118,13 +123,14 @@ class Pipeline:
             return []
         checkpoint = module.checkpoint()
         reports = []
+        size = module.encoded_size()
         try:
             for pass_ in self.passes:
-                before = module.encoded_size()
                 start = time.perf_counter()
                 report = pass_.run(module)
                 report.seconds = time.perf_counter() - start
-                report.bytes_in, report.bytes_out = before, module.encoded_size()
+                report.bytes_in, size = size, module.encoded_size()
+                report.bytes_out = size
                 reports.append(report)
                 if on_pass is not None:
                     on_pass(report)

@@ -44,7 +44,7 @@ from wasmir.wire import Reader
 if TYPE_CHECKING:
     from wasmir.ir.module import Module
 
-__all__ = ["functions", "imports", "tags", "types"]
+__all__ = ["content", "read_functions", "read_imports", "read_tags", "read_types"]
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ def _finish(reader: Reader) -> None:
 # Types
 
 
-def types(module: Module) -> list[Type]:
+def read_types(module: Module) -> list[Type]:
     groups = _entries(module, ids.TYPE, _read_group)
     entities: list[Type] = []
     for group in groups:
@@ -207,7 +207,7 @@ _COMPACT_ITEMS = 0x7F
 _COMPACT_NAMES = 0x7E
 
 
-def imports(module: Module) -> list[Import]:
+def read_imports(module: Module) -> list[Import]:
     def read_group(reader: Reader) -> list[Import]:
         module_name = reader.name()
         name = reader.name()
@@ -260,6 +260,11 @@ def read_limits(reader: Reader, *, memory: bool = False) -> Limits:
     return Limits(minimum, maximum, address, bool(flags & 2), page)
 
 
+def read_memories(module: Module) -> list[MemoryType]:
+    """The memories that the module defines."""
+    return _entries(module, ids.MEMORY, lambda each: MemoryType(read_limits(each, memory=True)))
+
+
 # Functions and tags
 
 
@@ -270,7 +275,7 @@ def _read_tag_type(module: Module, reader: Reader) -> Type:
     return _type_at(module, reader.u32())
 
 
-def tags(module: Module) -> list[Tag]:
+def read_tags(module: Module) -> list[Tag]:
     found: list[Tag] = []
     for import_ in module.imports:
         if isinstance(import_.type, Type) and import_.kind is ExternKind.TAG:
@@ -281,7 +286,7 @@ def tags(module: Module) -> list[Tag]:
     return found
 
 
-def functions(module: Module) -> list[Function]:
+def read_functions(module: Module) -> list[Function]:
     found: list[Function] = []
     for import_ in module.imports:
         if isinstance(import_.type, Type) and import_.kind is ExternKind.FUNC:

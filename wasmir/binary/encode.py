@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from wasmir.ir.module import Module
     from wasmir.ir.type import Type
 
-__all__ = ["encode"]
+__all__ = ["encode_module"]
 
 # A slice of the input, or bytes of our own.
 _Piece: TypeAlias = tuple[int, int] | bytes
 
 
-def encode(module: Module) -> list[bytes | memoryview]:
+def encode_module(module: Module) -> list[bytes | memoryview]:
     """The pieces of the file, in order; what is copied comes in slices as long as can be."""
     # Whatever can fail does so here, before a byte is handed out.
     changed = _changed(module)

@@ -13,12 +13,12 @@ from wasmir.wire import Reader
 if TYPE_CHECKING:
     from wasmir.ir.module import Module
 
-__all__ = ["function_names"]
+__all__ = ["read_function_names"]
 
 _FUNCTIONS = 1
 
 
-def function_names(module: Module) -> dict[int, str]:
+def read_function_names(module: Module) -> dict[int, str]:
     custom = module.custom("name")
     if custom is None:
         return {}

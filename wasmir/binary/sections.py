@@ -5,17 +5,36 @@ Source: specification, Binary Format, "Modules".
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from wasmir.errors import MalformedError, UnsupportedError
 from wasmir.ir.codec import Section
 from wasmir.ir.custom import Custom
 from wasmir.wire import Reader
 
+if TYPE_CHECKING:
+    from wasmir.ir.module import Module
+
 __all__ = [
-    "CODE", "DATA", "DATA_COUNT", "FUNCTION", "IMPORT", "NAMES", "ORDER", "TAG", "TYPE",
+    "CODE",
+    "CUSTOM",
+    "DATA",
+    "DATA_COUNT",
+    "FUNCTION",
+    "IMPORT",
+    "MEMORY",
+    "NAMES",
+    "ORDER",
+    "START",
+    "TAG",
+    "TYPE",
     "read_sections",
+    "section_entries",
+    "section_name",
 ]
 
-CUSTOM, TYPE, IMPORT, FUNCTION, CODE, DATA, DATA_COUNT, TAG = 0, 1, 2, 3, 10, 11, 12, 13
+CUSTOM, TYPE, IMPORT, FUNCTION, MEMORY, START = 0, 1, 2, 3, 5, 8
+CODE, DATA, DATA_COUNT, TAG = 10, 11, 12, 13
 
 NAMES = {
     0: "custom",
@@ -76,6 +95,17 @@ def read_sections(data: bytes) -> list[Section]:
     if DATA_COUNT in counts and counts[DATA_COUNT] != counts.get(DATA, 0):
         raise MalformedError("data count and data section have inconsistent lengths", len(data))
     return sections
+
+
+def section_name(id_: int) -> str:
+    return NAMES[id_]
+
+
+def section_entries(module: Module, section: Section) -> int:
+    """How many entries a section has; a start section has one."""
+    if section.id == START:
+        return 1
+    return Reader(module.data, section.content, section.end).u32()
 
 
 def _check_preamble(data: bytes) -> None:

@@ -12,6 +12,7 @@ it opens, and computes the depths of branches from heights.
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -53,7 +54,19 @@ from wasmir.wire import Reader, Writer, encode_signed, encode_unsigned
 if TYPE_CHECKING:
     from wasmir.ir.module import Module
 
-__all__ = ["Memo", "decode_body", "encode_body", "memo_of"]
+__all__ = [
+    "TYPE_INDEX",
+    "Memo",
+    "count_instructions",
+    "declared_locals",
+    "decode_body",
+    "decode_body_with",
+    "dissolve",
+    "encode_body",
+    "memo_of",
+    "run_effect",
+    "split",
+]
 
 # What a control token does to the decoder, the frequent ones first. Plain integers, because the
 # loop over them is the hottest of the library.
@@ -99,6 +112,7 @@ class Memo(dict[bytes, tuple[int, Any]]):
         self.block_types: dict[bytes, BlockType] = {}
         self.instrs: dict[bytes, Instr] = {}
         self.effects = _Effects(self)
+        self.rows: dict[bytes, Row] = {}
         # Encoding.
         self.openers: dict[type[Structured], _Openers] = {
             Block: _Openers(self, b"\x02"),
@@ -107,6 +121,7 @@ class Memo(dict[bytes, tuple[int, Any]]):
             Try: _Openers(self, b"\x06"),
             TryTable: _Openers(self, b"\x1f"),
         }
+        self.clause_heads = _ClauseHeads()
         self.encoded: dict[int, tuple[Instr, bytes]] = {}
 
     def __missing__(self, token: bytes) -> tuple[int, Any]:
@@ -322,16 +337,44 @@ def memo_of(module: Module) -> Memo:
 
 def decode_body(function: Function) -> Body:
     """The tree of a function's code. Raises MalformedError, InvalidError (an unknown index)."""
-    module = function.module
-    memo = memo_of(module)
+    body = _decode_body(function, None)
+    assert body is not None
+    return body
+
+
+def decode_body_with(function: Function, name: str) -> Body | None:
+    """Like :func:`decode_body`, but ``None`` if the control instruction of that name isn't there
+    (it may not be, even so)."""
+    row = BY_NAME[name]
+    opcode = row.opcode
+    data, start, end = _code_of(function)
+    # The byte may be part of something else, so this rules out, and not in.
+    if data.find(opcode, start, end) < 0:
+        return None
+    return _decode_body(function, opcode)
+
+
+def _code_of(function: Function) -> tuple[bytes, int, int]:
     if function._code is None:
-        data, start, end = module.data, function._start, function._end
-    else:
-        data, start, end = function._code, 0, len(function._code)
+        return function.module.data, function._start, function._end
+    return function._code, 0, len(function._code)
+
+
+def _decode_body(function: Function, wanted: bytes | None) -> Body | None:
+    memo = memo_of(function.module)
+    data, start, end = _code_of(function)
     try:
         after_locals = tokens.skip_locals(data, start, end)
+        found = memo.scan(data, after_locals, end)
+        if wanted is not None:
+            distinct = set(map(_TOKEN, found))
+            # Where the scan gave up (it then matched once more, at the end) nothing is known of
+            # what follows.
+            gave_up = len(found) > 1 and found[-2][2]
+            if not gave_up and not any(token.startswith(wanted) for token in distinct):
+                return None
         body = Body(function, data[start:after_locals])
-        _decode(memo, body, data, after_locals, end)
+        _decode(memo, body, data, after_locals, end, found)
     except InvalidError as error:
         if error.function is None:
             error.function = str(function)
@@ -339,14 +382,17 @@ def decode_body(function: Function) -> Body:
     return body
 
 
+_TOKEN = operator.itemgetter(1)
+
 _Triples: TypeAlias = list[tuple[bytes, bytes, bytes]]
 # Open labels, the sequences waiting for them to end, the sequence being filled.
 _Open: TypeAlias = tuple[list[Label], list[list[Item]], list[Item]]
 
 
-def _decode(memo: Memo, body: Body, data: bytes, start: int, end: int) -> None:
+def _decode(
+    memo: Memo, body: Body, data: bytes, start: int, end: int, found: _Triples
+) -> None:
     pos = start
-    found = memo.scan(data, pos, end)
     labels, waiting, items = [body], [], body.items  # type: _Open
     while True:
         walk = iter(found)
@@ -576,6 +622,37 @@ def _try_table(
     return table
 
 
+def declared_locals(body: Body) -> int:
+    """How many locals the body declares, parameters and added ones not counted."""
+    return tokens.count_locals(body.locals_wire, body.function.offset)
+
+
+def count_instructions(function: Function) -> dict[Row, int]:
+    """How often each instruction stands in a function's code."""
+    memo = memo_of(function.module)
+    data, start, end = _code_of(function)
+    pos = tokens.skip_locals(data, start, end)
+    counts: Counter[bytes] = Counter()
+    while pos < end:
+        found = memo.split(data, pos, end)
+        gave_up = not found[-1]
+        counts.update(found)
+        pos += sum(map(len, found))
+        if gave_up:
+            reader = Reader(data, pos, end)
+            decode_one(reader)
+            counts[data[pos : reader.pos]] += 1
+            pos = reader.pos
+    del counts[b""]
+    rows: Counter[Row] = Counter()
+    for token, count in counts.items():
+        row = memo.rows.get(token)
+        if row is None:
+            row = memo.rows[token] = decode_one(Reader(token))[0]
+        rows[row] += count
+    return rows
+
+
 def split(module: Module, run: bytes) -> list[Instr]:
     """The instructions of a run."""
     memo = memo_of(module)
@@ -613,7 +690,7 @@ def run_effect(module: Module, run: bytes) -> int:
 def encode_body(body: Body, *, consume: bool = False) -> bytes:
     """A function's code: locals and instructions, without the size in front.
 
-    ``consume`` takes the tree apart when its bytes are there. Branches and blocks refer to each
+    ``consume`` takes the tree apart on the way. Branches and blocks refer to each
     other, so without that only the cyclic collector would free them, at several times the cost
     of everything else.
 
@@ -622,15 +699,12 @@ def encode_body(body: Body, *, consume: bool = False) -> bytes:
     """
     memo = memo_of(body.function.module)
     try:
-        pieces = _encode(memo, body)
+        pieces = _encode(memo, body, consume=consume)
     except (InvalidError, AttributeError) as error:
         # A label that never was opened has no height at all.
         reason = error.reason if isinstance(error, InvalidError) else _STALE
         raise InvalidError(reason, str(body.function)) from None
-    data = _encode_locals(body) + b"".join(pieces)
-    if consume:
-        dissolve(body)
-    return data
+    return _encode_locals(body) + b"".join(pieces)
 
 
 def dissolve(body: Body) -> None:
@@ -660,7 +734,7 @@ def _encode_locals(body: Body) -> bytes:
     return encode_unsigned(groups + len(body.added_locals)) + rest + added
 
 
-def _encode(memo: Memo, body: Body) -> list[bytes]:
+def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
     """The instructions' bytes. One loop, whatever the nesting; mirrors :func:`_build`."""
     out: list[bytes] = []
     emit = out.append
@@ -668,11 +742,13 @@ def _encode(memo: Memo, body: Body) -> list[bytes]:
     openers = memo.openers
     blocks, loops, ifs = openers[Block], openers[Loop], openers[If]
     tries, tables = openers[Try], openers[TryTable]
+    br_ifs, brs = _BR_IF_DEPTHS, _BR_DEPTHS
     wires = body._wires
     # The height of the innermost open label; the body's own is 0.
     top = 0
     body._height = 0
-    stack: list[tuple[Iterator[Item], Structured, Iterator[tuple[bytes, list[Item]]] | None, bytes]] = []
+    # For each open one: what goes on behind it, itself, the parts it still has, and its closing.
+    stack: list[tuple[Iterator[Item], Structured, _Parts | None, bytes]] = []
     walk = iter(body.items)
     while True:
         for item in walk:
@@ -680,7 +756,7 @@ def _encode(memo: Memo, body: Body) -> list[bytes]:
             if kind is bytes:
                 emit(item)
             elif kind is BrIf:
-                emit(_BR_IF_DEPTHS[top - item.label._height])
+                emit(br_ifs[top - item.label._height])
                 if wires and item in wires:
                     out[-1] = _spelled(wires, item, (top - item.label._height,), out[-1])
             elif kind is Block or kind is Loop:
@@ -691,24 +767,32 @@ def _encode(memo: Memo, body: Body) -> list[bytes]:
                 walk = iter(item.items)
                 break
             elif kind is Br:
-                emit(_BR_DEPTHS[top - item.label._height])
+                emit(brs[top - item.label._height])
                 if wires and item in wires:
                     out[-1] = _spelled(wires, item, (top - item.label._height,), out[-1])
             elif kind is If:
                 emit(ifs[item.type])
-                else_ = item.else_items
-                parts = None if else_ is None else iter(((b"\x05", else_),))
+                items = item.items
+                if item.else_items is None:
+                    parts = None
+                    # So common that it is worth not opening anything.
+                    if len(items) == 1 and items[0].__class__ is bytes:
+                        emit(items[0])
+                        emit(b"\x0b")
+                        continue
+                else:
+                    parts = iter(((b"\x05", item.else_items),))
                 stack.append((walk, item, parts, b"\x0b"))
                 top += 1
                 item._height = top
-                walk = iter(item.items)
+                walk = iter(items)
                 break
             elif kind is Instr:
                 known = encoded.get(id(item))
                 emit(memo.encode_instr(item) if known is None else known[1])
             elif kind is TryTable:
                 emit(tables[item.type])
-                emit(_encode_clauses(item, top, wires))
+                emit(_encode_clauses(memo, item, top, wires))
                 stack.append((walk, item, None, b"\x0b"))
                 top += 1
                 item._height = top
@@ -740,21 +824,28 @@ def _encode(memo: Memo, body: Body) -> list[bytes]:
             if not stack:
                 emit(b"\x0b")
                 body._height = _CLOSED
+                if consume:
+                    body.items.clear()
                 return out
-            outer, node, parts, close = stack[-1]
+            walk, node, parts, close = stack.pop()
             if parts is not None:
                 part = next(parts, None)
                 if part is not None:
                     emit(part[0])
+                    stack.append((walk, node, parts, close))
                     walk = iter(part[1])
                     continue
+                if consume:
+                    for items in node.sequences():
+                        items.clear()
+            elif consume:
+                node.items.clear()
             emit(close)
-            stack.pop()
             node._height = _CLOSED
             top -= 1
-            walk = outer
 
 
+_Parts: TypeAlias = Iterator[tuple[bytes, list[Item]]]
 _Wires: TypeAlias = dict[object, tuple[Any, bytes]]
 
 
@@ -786,19 +877,36 @@ _CATCH_KINDS = {
 }
 
 
-def _encode_clauses(table: TryTable, top: int, wires: _Wires) -> bytes:
+def _encode_clauses(memo: Memo, table: TryTable, top: int, wires: _Wires) -> bytes:
     # Labels count from outside the try_table, which isn't open yet.
+    clauses = table.clauses
+    heads = memo.clause_heads
+    pieces = [encode_unsigned(len(clauses))]
+    for clause in clauses:
+        pieces.append(heads[clause.tag, clause.ref])
+        pieces.append(_LABEL_DEPTHS[top - clause.label._height])
+    shortest = b"".join(pieces)
+    if table not in wires:
+        return shortest
     values = tuple(
         kinds.Clause(
             _CATCH_KINDS[clause.tag is None, clause.ref],
             None if clause.tag is None else clause.tag.index,
-            _depth(clause.label, top),
+            top - clause.label._height,
         )
-        for clause in table.clauses
+        for clause in clauses
     )
-    writer = Writer()
-    kinds.CATCHES.write(writer, values)
-    return _spelled(wires, table, values, writer.getvalue())
+    return _spelled(wires, table, values, shortest)
+
+
+class _ClauseHeads(dict[tuple[Tag | None, bool], bytes]):
+    """A catch clause up to its label, by tag and whether it wants the exception itself."""
+
+    def __missing__(self, key: tuple[Tag | None, bool]) -> bytes:
+        tag, ref = key
+        kind = bytes((_CATCH_KINDS[tag is None, ref].value,))
+        head = self[key] = kind if tag is None else kind + encode_unsigned(tag.index)
+        return head
 
 
 def _encode_branch(node: Item, top: int, wires: _Wires) -> bytes:

@@ -89,6 +89,16 @@ class Function:
             body = self._body = codec().decode_body(self)
         return body
 
+    def body_with(self, mnemonic: str) -> Body | None:
+        """The body, if the control instruction of that name stands in it; else ``None``.
+
+        Cheaper than looking for it in :attr:`body`: code without it is scanned but not decoded.
+        """
+        if self._body is None and self.imported is None:
+            self._body = codec().decode_body_with(self, mnemonic)
+            return self._body
+        return self.body
+
     def settle(self) -> None:
         """Encode the tree, keep the bytes, let go of the tree. Nodes of it are dead afterwards."""
         if self._body is not None:
@@ -100,14 +110,6 @@ class Function:
         if self._body is not None:
             codec().dissolve(self._body)
             self._body = None
-
-    def may_contain(self, byte: int) -> bool:
-        """Whether the byte stands anywhere in raw code. Rules an instruction out, never in."""
-        if self._body is not None:
-            return True
-        if self._code is not None:
-            return byte in self._code
-        return self.module.data.find(byte, self._start, self._end) >= 0
 
     @property
     def name(self) -> str | None:

@@ -1,0 +1,258 @@
+"""The ``wasmir`` command.
+
+Exit status 0; 1 with ``error: ...`` on stderr for a module that can't be processed; 2 for bad
+usage. Output appears whole or not at all. ``-`` stands for the standard streams.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from wasmir.errors import PassError, WasmError
+from wasmir.ir.module import Module
+
+if TYPE_CHECKING:
+    from wasmir.pipeline import PassReport, Pipeline
+    from wasmir.summary import Summary
+
+__all__ = ["cli"]
+
+
+class _Commands(click.Group):
+    """Turns what can go wrong with a module into one line and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PassError as error:
+            # The pipeline's text is usage.
+            raise click.UsageError(str(error), ctx) from None
+        except WasmError as error:
+            _fail(str(error))
+        except BrokenPipeError:
+            # Whoever read our output has seen enough. Python would complain at exit.
+            sys.stderr.close()
+            sys.exit(1)
+        except OSError as error:
+            named = f"{error.filename}: " if error.filename else ""
+            _fail(f"{named}{error.strerror or error}")
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(1)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="wasmir")
+def cli() -> None:
+    """Read, transform and write WebAssembly modules."""
+
+
+_input = click.argument("file", metavar="IN")
+_output = click.option(
+    "-o", "--output", metavar="OUT", required=True, help="Where to write; - for standard output."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+def _read(file: str) -> Module:
+    try:
+        if file == "-":
+            return Module.from_bytes(sys.stdin.buffer.read())
+        return Module.from_file(file)
+    except WasmError as error:
+        # With several files in play, say which.
+        error.reason = f"{'standard input' if file == '-' else file}: {error.reason}"
+        raise
+
+
+def _write(module: Module, output: str) -> None:
+    if output == "-":
+        data = module.to_bytes()
+        if sys.stdout.isatty():
+            raise click.UsageError("a module is binary; redirect the output or name a file")
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        module.save(output)
+
+
+@contextmanager
+def _progress() -> Iterator[None]:
+    """Progress bars on stderr, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from wasmir.pipeline import observe_progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+
+        def tracker(items: Sequence[Any], what: str) -> Iterable[Any]:
+            task = progress.add_task(what, total=len(items))
+            # Telling the bar costs more than many an item takes.
+            step = max(1, len(items) // 200)
+            for done, item in enumerate(items):
+                yield item
+                if done % step == 0:
+                    progress.update(task, completed=done)
+            progress.update(task, completed=len(items))
+
+        with observe_progress(tracker):
+            yield
+
+
+@cli.command()
+@_input
+@_output
+@click.option("-p", "--pipeline", "text", required=True, help="Passes, as in `gc,strip{...}`.")
+@_json
+def run(file: str, output: str, text: str, as_json: bool) -> None:
+    """Run a pipeline of passes on a module.
+
+    An empty pipeline copies the module byte for byte.
+    """
+    if not text.strip():
+        # The shortest way: nothing beyond the section walk is loaded.
+        _write(_read(file), output)
+        if as_json:
+            click.echo("[]", err=output == "-")
+        return
+    from wasmir.pipeline import Pipeline
+
+    _transform(file, output, Pipeline.parse(text), as_json=as_json, strip_stale=False)
+
+
+@cli.command("convert-eh")
+@_input
+@_output
+@click.option(
+    "--to", "dialect", type=click.Choice(["exnref"]), required=True, help="The dialect to write."
+)
+@click.option("--strip-stale", is_flag=True, help="Leave out debug information that went stale.")
+@_json
+def convert_eh(file: str, output: str, dialect: str, strip_stale: bool, as_json: bool) -> None:
+    """Convert a module's exception handling to the other dialect.
+
+    The whole module or nothing: where anything can't be converted, nothing is written.
+    """
+    from wasmir.pipeline import Pipeline
+
+    pipeline = Pipeline.parse({"exnref": "legacy-to-exnref"}[dialect])
+    _transform(file, output, pipeline, as_json=as_json, strip_stale=strip_stale)
+
+
+def _transform(
+    file: str, output: str, pipeline: Pipeline, *, as_json: bool, strip_stale: bool
+) -> None:
+    module = _read(file)
+    with _progress():
+        reports = pipeline.run(module)
+    stale = {name: why for report in reports for name, why in report.stale.items()}
+    if strip_stale:
+        for custom in module.customs:
+            if custom.name in stale:
+                module.remove_custom(custom)
+    _write(module, output)
+    # Standard output may be the module.
+    to_stderr = output == "-"
+    if as_json:
+        from dataclasses import asdict
+
+        click.echo(json.dumps([asdict(report) for report in reports]), err=to_stderr)
+        return
+    for report in reports:
+        click.echo(_describe(report), err=to_stderr)
+    if stale and not strip_stale:
+        for name, why in stale.items():
+            click.echo(f"warning: custom section {name!r} {why}", err=True)
+
+
+def _describe(report: PassReport) -> str:
+    counts = "".join(f", {count} {name}" for name, count in report.counts.items())
+    before, after = report.bytes_in or 0, report.bytes_out or 0
+    change = f"{100 * (after - before) / before:+.2f}%" if before else ""
+    functions = "function" if report.functions == 1 else "functions"
+    return (
+        f"{report.name}: {report.functions} {functions} changed{counts}; "
+        f"{before:,} -> {after:,} bytes ({change}) in {report.seconds or 0:.2f} s"
+    )
+
+
+@cli.command()
+@_json
+def passes(as_json: bool) -> None:
+    """List the passes and their options."""
+    import dataclasses
+    import inspect
+    from typing import cast
+
+    from wasmir.pipeline import available_passes
+
+    listed = []
+    for name, load in available_passes().items():
+        class_ = load()
+        documentation = inspect.getdoc(class_) or ""
+        options = [
+            {
+                "name": option.name,
+                "type": str(option.type),
+                "default": option.default,
+                "help": option.metadata.get("help", ""),
+            }
+            for option in dataclasses.fields(cast("Any", class_))
+        ]
+        listed.append({"name": name, "summary": documentation.split("\n")[0], "options": options})
+    if as_json:
+        click.echo(json.dumps(listed))
+        return
+    for each in listed:
+        click.echo(f"{each['name']}: {each['summary']}")
+        for option in cast("list[dict[str, Any]]", each["options"]):
+            default = str(option["default"]).lower()
+            click.echo(f"    {option['name']}={default:<8} {option['help']}")
+
+
+@cli.command()
+@_input
+@_json
+def info(file: str, as_json: bool) -> None:
+    """Show a module's sections, counts, exception handling and features."""
+    module = _read(file)
+    from wasmir.pipeline import track
+    from wasmir.summary import summarize
+
+    with _progress():
+        summary = summarize(module, lambda functions: track(functions, "reading code"))
+    if as_json:
+        click.echo(json.dumps(summary.as_dict()))
+    else:
+        _show(file, summary)
+
+
+def _show(file: str, summary: Summary) -> None:
+    click.echo(f"{file}: {summary.size:,} bytes")
+    click.echo()
+    click.echo(f"  {'section':<28} {'offset':>11} {'size':>12} {'entries':>9}")
+    for section in summary.sections:
+        name = section.name if section.id else f'custom "{section.name}"'
+        entries = "" if section.entries is None else f"{section.entries:,}"
+        click.echo(f"  {name:<28} {section.offset:>#11x} {section.size:>12,} {entries:>9}")
+    click.echo()
+    functions = ", ".join(f"{count:,} {kind}" for kind, count in summary.functions.items())
+    click.echo(f"  functions     {functions}")
+    click.echo(f"  instructions  {summary.instructions:,}")
+    exceptions = summary.exceptions
+    counts = ", ".join(f"{count:,} {name}" for name, count in exceptions.instructions.items())
+    where = f" in {exceptions.functions:,} functions" if exceptions.functions else ""
+    click.echo(f"  exceptions    {exceptions.dialect}{': ' if counts else ''}{counts}{where}")
+    click.echo(f"  features      {', '.join(summary.features) or 'none beyond the first version'}")
