@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from wasmir import (
     EXNREF,
@@ -26,7 +26,6 @@ from wasmir import (
     Branch,
     Clause,
     Function,
-    If,
     Instr,
     InvalidError,
     Item,
@@ -125,16 +124,16 @@ class LegacyToExnref(Pass):
         for function in self.track(module.functions, "functions"):
             if function.imported is not None:
                 continue
-            body = function.body_with("try")
+            body = function.outline_with("try")
             if body is None:
                 continue
             found = _Conversion(self, body, landing_types).run()
-            if found:
+            if found is None:
+                function.close()
+            else:
                 function.settle()
                 trys += found
                 converted.append(function)
-            else:
-                function.close()
         report.functions = len(converted)
         report.counts["try"] = trys
         if converted:
@@ -256,8 +255,9 @@ class _Plan(_Scope):
         self.own: Block | TryTable | None = None
 
 
+# Items count as Any here: the walk tells them apart by class, which type checkers can't follow.
 _Frame: TypeAlias = tuple[
-    Iterator[tuple[int, Item]], list[Item], Label, _Scope | None, _Handler | None
+    Iterator[tuple[int, Any]], list[Item], Label, _Scope | None, _Handler | None
 ]
 
 
@@ -267,9 +267,7 @@ _LandingTypes: TypeAlias = dict[tuple[BlockType, Tag | None, bool], BlockType]
 class _Conversion:
     """One function."""
 
-    def __init__(
-        self, options: LegacyToExnref, body: Body, landing_types: _LandingTypes
-    ) -> None:
+    def __init__(self, options: LegacyToExnref, body: Body, landing_types: _LandingTypes) -> None:
         self.options = options
         self.body = body
         self.function: Function = body.function
@@ -282,16 +280,18 @@ class _Conversion:
         #: Locals that hold exceptions.
         self.slots = 0
         self.first_local = 0
+        #: What was cut off, because control never gets there.
+        self.dead: list[Item] = []
         #: Labels of ours that something goes to.
         self.used: set[Label] = set()
         self.trampoline: Block | None = None
 
-    def run(self) -> int:
-        """Convert; how many trys there were."""
+    def run(self) -> int | None:
+        """Convert; how many live trys there were, or ``None`` where nothing had to be done."""
         self.survey()
         plans = self.plans
         if not plans:
-            return 0
+            return 0 if self.has_dead_try() else None
         for plan in plans:
             if plan.try_.delegate is None:
                 self.plan_try(plan)
@@ -329,37 +329,45 @@ class _Conversion:
             if handler is not None and handler.plan is not None:
                 handler.plan.current = handler
             for index, item in walk:
+                # The loop sees every item of every function with a try: the frequent ones first,
+                # and exact classes, which are quicker to tell than kinds of classes.
                 kind = item.__class__
-                # The loop sees every item of every function with a try: the frequent ones first.
                 if kind is bytes:
                     continue
-                if isinstance(item, BrIf):
+                if kind is BrIf or kind is Br:
                     if item.label.__class__ is Try:
                         self.plan_of[item.label].users.append(item)
-                    continue
-                if isinstance(item, Block) or isinstance(item, Loop):
+                    if kind is BrIf:
+                        continue
+                elif kind is Block or kind is Loop:
                     inner = item.items
                     frames.append((enumerate(inner), inner, item, scope, handler))
                     break
-                if isinstance(item, Structured):
-                    if self.enter(frames, item, index):
-                        break
-                    continue
-                if isinstance(item, Rethrow):
+                elif isinstance(item, Structured):
+                    self.enter(frames, item, index)
+                    break
+                elif kind is Rethrow:
                     self.note_rethrow(item, items)
                 elif isinstance(item, Branch):
                     self.note_users(item, item.labels)
                 if index + 1 < len(items) and terminates(item):
+                    self.dead += items[index + 1 :]
                     del items[index + 1 :]
             else:
                 frames.pop()
 
-    def enter(self, frames: list[_Frame], item: Structured, index: int) -> bool:
-        """Go on with what is inside a structured instruction, if there is anything to see."""
-        if isinstance(item, If) and item.else_items is None:
-            inner_items = item.items
-            if len(inner_items) == 1 and isinstance(inner_items[0], bytes):
-                return False
+    def has_dead_try(self) -> bool:
+        pending = [self.dead]
+        while pending:
+            for item in pending.pop():
+                if isinstance(item, Try):
+                    return True
+                if isinstance(item, Structured):
+                    pending.extend(item.sequences())
+        return False
+
+    def enter(self, frames: list[_Frame], item: Structured, index: int) -> None:
+        """Go on with what is inside a structured instruction."""
         _, items, label, scope, handler = frames[-1]
         if isinstance(item, Try):
             plan = _Plan(item, items, index, label, scope)
@@ -371,7 +379,7 @@ class _Conversion:
             for inner in reversed(plan.handlers):
                 frames.append((enumerate(inner.items), inner.items, item, scope, inner))
             frames.append((enumerate(item.items), item.items, item, plan, handler))
-            return True
+            return
         if isinstance(item, TryTable):
             # Its clauses' labels are outside.
             for table_clause in item.clauses:
@@ -379,7 +387,6 @@ class _Conversion:
             scope = _Scope(scope, item)
         for inner_items in reversed(item.sequences()):
             frames.append((enumerate(inner_items), inner_items, item, scope, handler))
-        return True
 
     def scope_at(self, label: Label, frames: list[_Frame]) -> _Scope | None:
         """What is active at the label, itself included if it is a try in its body or a try_table.
@@ -564,7 +571,7 @@ class _Conversion:
             and len(handler.rethrows) == 1
             and handler.rethrows[0] is items
         ):
-            drops = self.module.stack_effect(items[:-1])
+            drops = self.module.stack_effect(items[:-1]) if len(items) > 1 else 0
             if drops <= _MOST_DROPS:
                 handler.drops = drops
                 return

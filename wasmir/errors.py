@@ -47,9 +47,7 @@ class MalformedError(WasmError):
 class _Located(WasmError):
     """An error that may know its function (index, and name where there is one) and byte offset."""
 
-    def __init__(
-        self, reason: str, function: str | None = None, offset: int | None = None
-    ) -> None:
+    def __init__(self, reason: str, function: str | None = None, offset: int | None = None) -> None:
         super().__init__(reason)
         self.function = function
         self.offset = offset

@@ -79,9 +79,7 @@ FUNCTION_REFERENCES = Feature(
 GC = Feature("gc", "structs, arrays, i31, casts, recursive types", True)
 EXCEPTIONS = Feature("exceptions", "tags, try_table, throw, throw_ref, exnref", True)
 BRANCH_HINTING = Feature("branch-hinting", "a custom section of likely branches", True)
-LEGACY_EXCEPTIONS = Feature(
-    "legacy-exceptions", "try, catch, catch_all, delegate, rethrow", False
-)
+LEGACY_EXCEPTIONS = Feature("legacy-exceptions", "try, catch, catch_all, delegate, rethrow", False)
 THREADS = Feature("threads", "shared memories, atomic accesses, wait and notify", False)
 WIDE_ARITHMETIC = Feature("wide-arithmetic", "128-bit sums and products of 64-bit integers", False)
 STACK_SWITCHING = Feature("stack-switching", "continuations: cont.new, suspend, resume", False)

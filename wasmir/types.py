@@ -241,9 +241,7 @@ def encode_heap(heap: HeapType, index_of: dict[Defined, int] | None = None) -> b
     return b"\x62" + encode_unsigned(index) if heap.exact else encode_signed(index)
 
 
-def encode_value_type(
-    type_: StorageType, index_of: dict[Defined, int] | None = None
-) -> bytes:
+def encode_value_type(type_: StorageType, index_of: dict[Defined, int] | None = None) -> bytes:
     """The binary form of a value, reference or packed type, shorthands used."""
     if not isinstance(type_, RefType):
         return bytes((type_.value,))

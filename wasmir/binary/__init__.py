@@ -14,10 +14,10 @@ _HOMES = {
     "wasmir.binary.encode": "encode_module",
     "wasmir.binary.names": "read_function_names",
     "wasmir.binary.sections": "read_sections section_entries section_name",
-    "wasmir.binary.skeleton": (
-        "count_instructions declared_locals decode_body decode_body_with dissolve encode_body "
-        "run_effect split"
+    "wasmir.binary.decode_code": (
+        "count_instructions declared_locals decode_body decode_outline dissolve run_effect split"
     ),
+    "wasmir.binary.encode_code": "encode_body",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

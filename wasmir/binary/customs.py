@@ -107,9 +107,7 @@ def _skip_hints(reader: Reader) -> None:
         reader.take(reader.length())
 
 
-def _without(
-    reader: Reader, gone: frozenset[int], skip: Callable[[Reader], None]
-) -> bytes | None:
+def _without(reader: Reader, gone: frozenset[int], skip: Callable[[Reader], None]) -> bytes | None:
     """A vector of entries that begin with a function index, less those of some functions;
     ``None`` where it has none of theirs."""
     kept: list[bytes] = []

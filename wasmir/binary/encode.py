@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from wasmir.binary import sections as ids
 from wasmir.binary.decode import content
-from wasmir.binary.skeleton import TYPE_INDEX
+from wasmir.binary.memo import TYPE_INDEX
 from wasmir.errors import UnsupportedError
 from wasmir.types import encode_value_type
 from wasmir.wire import Reader, encode_unsigned

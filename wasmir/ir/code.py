@@ -329,10 +329,12 @@ Item: TypeAlias = bytes | Instr | Node
 class Body(Label):
     """A function's code: the locals' declarations and a sequence; also the function's label."""
 
-    __slots__ = ("_wires", "added_locals", "function", "items", "locals_wire")
+    __slots__ = ("_wires", "added_locals", "function", "items", "locals_wire", "outline")
 
-    def __init__(self, function: Function, locals_wire: bytes) -> None:
+    def __init__(self, function: Function, locals_wire: bytes, *, outline: bool = False) -> None:
         self.function = function
+        #: Whether runs may hold whole blocks, see :meth:`Function.outline_with`.
+        self.outline = outline
         #: The locals' declarations as read; :attr:`added_locals` come behind them.
         self.locals_wire = locals_wire
         self.added_locals: list[tuple[int, ValType]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,8 @@ class Module:
         self._by_func_type: dict[FuncType, Type] = {}
         self._block_types: dict[tuple[object, ...], BlockType] = {}
         self._instrs: dict[tuple[Any, ...], Instr] = {}
+        # Bound on first use: it needs the instruction table, and is called very often.
+        self._stack_effect: Callable[[Module, Iterable[Item]], int] | None = None
         # The codec's memo of tokens, one per module.
         self._memo: Any = None
 
@@ -175,9 +177,7 @@ class Module:
 
     # Finding and adding
 
-    def func_type(
-        self, params: Iterable[ValType] = (), results: Iterable[ValType] = ()
-    ) -> Type:
+    def func_type(self, params: Iterable[ValType] = (), results: Iterable[ValType] = ()) -> Type:
         """The type entry for a function type, appended where the module has none."""
         from wasmir.ir.type import Type
         from wasmir.types import FuncType, SubType
@@ -230,9 +230,11 @@ class Module:
 
         Raises UnsupportedError where control doesn't come out of them.
         """
-        from wasmir.ir.effects import stack_effect
+        if self._stack_effect is None:
+            from wasmir.ir.effects import stack_effect
 
-        return stack_effect(self, items)
+            self._stack_effect = stack_effect
+        return self._stack_effect(self, items)
 
     def checkpoint(self) -> Checkpoint:
         """The state to come back to by :meth:`rollback`. Settles every open body."""

@@ -30,9 +30,18 @@ from wasmir.isa.table import ROWS, Row, Trait
 from wasmir.types import decode_value_type
 from wasmir.wire import Reader
 
-__all__ = ["count_locals", "is_control", "skeleton", "skip_locals", "split"]
+__all__ = [
+    "count_locals",
+    "is_control",
+    "outline",
+    "skeleton",
+    "skip_locals",
+    "split",
+    "split_outline",
+]
 
 Triples: TypeAlias = list[tuple[bytes, bytes, bytes]]
+Scan: TypeAlias = Callable[[bytes, int, int], Triples]
 
 # LEB128 integers by their size limit; possessive, so that no match is ever retried shorter.
 _LEB32 = rb"[\x80-\xff]{0,4}+[\x00-\x7f]"
@@ -42,6 +51,7 @@ _LEB64 = rb"[\x80-\xff]{0,9}+[\x00-\x7f]"
 _INDEX33 = rb"[\x00-\x3f]|[\x80-\xff]{1,4}+[\x00-\x7f]"
 _HEAP = rb"(?:[\x68-\x75]|" + _INDEX33 + rb")"
 _VALUE_TYPE = rb"(?:[\x7b-\x7f\x68-\x75]|[\x63\x64]" + _HEAP + rb")"
+_BLOCK_TYPE = rb"(?:\x40|" + _VALUE_TYPE + rb"|" + _INDEX33 + rb")"
 # Without bit 6, which says that a memory index follows.
 _MEMARG = rb"[\x00-\x3f]" + _LEB64
 _CLAUSE = rb"(?:[\x00\x01]" + _LEB32 + _LEB32 + rb"|[\x02\x03]" + _LEB32 + rb")"
@@ -87,7 +97,7 @@ _PATTERNS: dict[Kind[object], bytes] = {
     kinds.REF_NULL: _HEAP,
     kinds.CAST_FLAGS: rb"[\x00-\x03]",
     kinds.ZERO: rb"\x00",
-    kinds.BLOCK_TYPE: rb"(?:\x40|" + _VALUE_TYPE + rb"|" + _INDEX33 + rb")",
+    kinds.BLOCK_TYPE: _BLOCK_TYPE,
     kinds.VALUE_TYPES: _counted(1, _VALUE_TYPE),
     kinds.LABELS: _counted(24, _LEB32, extra=1),
     kinds.CATCHES: _counted(4, _CLAUSE),
@@ -153,11 +163,56 @@ def split() -> Callable[..., list[bytes]]:
 
 
 @cache
-def skeleton() -> Callable[..., Triples]:
+def skeleton() -> Scan:
     """``scan(data, start, end)``: triples of a run, the control instruction behind it, and, where
     that one is empty because it can't be counted, its first byte; all are empty at the end of the
     data. What follows a token that can't be counted was not scanned.
     """
+    return _compile_skeleton(_run_alternatives())
+
+
+@cache
+def outline() -> Scan:
+    """Like :func:`skeleton`, but some blocks are part of runs: those that no branch leaves and in
+    which nothing catches.
+
+    Such a block means the same at any depth and under any handler, so whoever rearranges handlers
+    need not look inside. Blocks in it count up to a depth; what is deeper is not left in a run.
+    """
+    alternatives = _run_alternatives()
+    return _compile_skeleton([*alternatives, _closed_block(alternatives)])
+
+
+@cache
+def split_outline() -> Callable[..., list[bytes]]:
+    """Like :func:`split`, but a block that :func:`outline` leaves in runs is one token."""
+    closed = _closed_block(_run_alternatives())
+    # A block's opening is a token, too; the whole block comes first.
+    pattern = b"(" + closed + b"|" + b"|".join(_alternatives(ROWS)) + b")|.++"
+    return re.compile(pattern, re.DOTALL).findall
+
+
+def _closed_block(alternatives: list[bytes]) -> bytes:
+    closed = b""
+    for depth in reversed(range(_CLOSED_DEPTH)):
+        # Branches to this block or to one around it that is part of the run, too.
+        inside = [*alternatives, rb"[\x0c\x0d][\x00-\x%02x]" % depth, *_LEAVERS]
+        if closed:
+            inside.append(closed)
+        closed = rb"[\x02-\x04]" + _BLOCK_TYPE + b"(?:" + b"|".join(inside) + rb")*+\x0b"
+    return closed
+
+
+# Deeper nesting in runs saves little more: with 5 levels a large module has 39% fewer tokens
+# left, with 4 it is 37%, with 3 34%.
+_CLOSED_DEPTH = 4
+
+# What may stand in a block that counts as closed: `unreachable`, `else`, `return`, `throw`.
+_LEAVERS = (rb"[\x00\x05\x0f]", rb"\x08" + _LEB32)
+
+
+def _run_alternatives() -> list[bytes]:
+    """What a run consists of, in a form that makes long runs fast."""
     inside = [row for row in ROWS if not is_control(row)]
     # Most instructions are followed by some without operands: those are taken along in a set's
     # tight loop, before the engine gets back to choosing an alternative.
@@ -168,9 +223,13 @@ def skeleton() -> Callable[..., Triples]:
         alternatives[0].replace(_LEB32, rb"[\x00-\x7f]"),
         alternatives[1].replace(_LEB64, rb"[\x00-\x7f]"),
     ]
-    run = b"(?:" + b"|".join(short + alternatives) + b")*+"
+    return short + alternatives
+
+
+def _compile_skeleton(run: list[bytes]) -> Scan:
     control = b"|".join(_alternatives(row for row in ROWS if is_control(row)))
-    return re.compile(b"(" + run + b")(?:(" + control + b")|(.).*+|)", re.DOTALL).findall
+    pattern = b"((?:" + b"|".join(run) + b")*+)(?:(" + control + b")|(.).*+|)"
+    return re.compile(pattern, re.DOTALL).findall
 
 
 # As many groups of locals as functions commonly have, each of one type.

@@ -1,0 +1,448 @@
+"""Function bodies: bytes to tree. Mirrors :mod:`wasmir.binary.encode_code`.
+
+Decoding works on what :mod:`wasmir.isa.tokens` finds: a run, then one control instruction. The run
+goes into the tree as it is. What the control instruction means is looked up by its bytes; a
+spelling seen for the first time, and one that the token regex can't count, goes through the strict
+decoder.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from wasmir.binary.memo import (
+    BLOCK,
+    BR,
+    BR_IF,
+    CATCH,
+    DELEGATE,
+    ELSE,
+    END,
+    GAVE_UP,
+    IF,
+    INSTR,
+    LOOP,
+    ONE_LABEL,
+    OTHER,
+    RETHROW,
+    RUN,
+    TRY,
+    Memo,
+    label_place,
+    memo_of,
+)
+from wasmir.errors import InvalidError, MalformedError
+from wasmir.ir.code import (
+    Block,
+    BlockType,
+    Body,
+    Br,
+    Branch,
+    BrIf,
+    BrOn,
+    BrTable,
+    Catch,
+    Clause,
+    If,
+    Instr,
+    Item,
+    Label,
+    Loop,
+    On,
+    Resume,
+    Rethrow,
+    Structured,
+    Try,
+    TryTable,
+)
+from wasmir.isa import tokens
+from wasmir.isa.strict import decode_one
+from wasmir.isa.table import BY_NAME, Row
+from wasmir.wire import Reader
+
+if TYPE_CHECKING:
+    from wasmir.ir.function import Function
+    from wasmir.ir.module import Module
+    from wasmir.ir.tag import Tag
+
+__all__ = [
+    "count_instructions",
+    "declared_locals",
+    "decode_body",
+    "decode_outline",
+    "dissolve",
+    "run_effect",
+    "split",
+]
+
+
+def decode_body(function: Function) -> Body:
+    """The tree of a function's code. Raises MalformedError, InvalidError (an unknown index)."""
+    body = _decode_body(function, None)
+    assert body is not None
+    return body
+
+
+def decode_outline(function: Function, name: str) -> Body | None:
+    """See :meth:`wasmir.ir.function.Function.outline_with`."""
+    opcode = BY_NAME[name].opcode
+    data, start, end = _code_of(function)
+    # The byte may be part of something else, so this rules out, and not in.
+    if data.find(opcode, start, end) < 0:
+        return None
+    return _decode_body(function, opcode)
+
+
+def _code_of(function: Function) -> tuple[bytes, int, int]:
+    if function._code is None:
+        return function.module.data, function._start, function._end
+    return function._code, 0, len(function._code)
+
+
+def _decode_body(function: Function, wanted: bytes | None) -> Body | None:
+    memo = memo_of(function.module)
+    data, start, end = _code_of(function)
+    try:
+        after_locals = tokens.skip_locals(data, start, end)
+        scan = tokens.skeleton() if wanted is None else tokens.outline()
+        found = scan(data, after_locals, end)
+        if wanted is not None:
+            distinct = set(map(_TOKEN, found))
+            # Where the scan gave up (it then matched once more, at the end) nothing is known of
+            # what follows.
+            gave_up = len(found) > 1 and found[-2][2]
+            if not gave_up and not any(token.startswith(wanted) for token in distinct):
+                return None
+        body = Body(function, data[start:after_locals], outline=wanted is not None)
+        _decode(memo, body, data, after_locals, end, found, scan)
+    except InvalidError as error:
+        if error.function is None:
+            error.function = str(function)
+        raise
+    return body
+
+
+_TOKEN = operator.itemgetter(1)
+
+# Open labels, the sequences waiting for them to end, the sequence being filled.
+_Open: TypeAlias = tuple[list[Label], list[list[Item]], list[Item]]
+
+
+def _decode(
+    memo: Memo,
+    body: Body,
+    data: bytes,
+    start: int,
+    end: int,
+    found: tokens.Triples,
+    scan: tokens.Scan,
+) -> None:
+    pos = start
+    labels, waiting, items = [body], [], body.items  # type: _Open
+    while True:
+        walk = iter(found)
+        try:
+            labels, waiting, items = _build(memo, body, walk, labels, waiting, items)
+        except (IndexError, MalformedError, InvalidError) as error:
+            seen, token = _seen(found, walk)
+            where = pos + seen - len(token)
+            if isinstance(error, IndexError):
+                raise InvalidError("unknown label", None, where) from None
+            if isinstance(error, MalformedError):
+                raise MalformedError(error.reason, where + error.offset) from None
+            raise InvalidError(error.reason, error.function, where) from None
+        if not labels:
+            # At the end of the data the regex finds nothing once more.
+            if any(next(walk)):
+                pos += _seen(found, walk)[0]
+                raise MalformedError("END opcode expected: the body goes on behind its end", pos)
+            return
+        pos += _seen(found, walk)[0]
+        if pos == end:
+            raise MalformedError("unexpected end: END opcode expected", pos)
+        # A token that the regex doesn't count. Decode it strictly and go on behind it.
+        reader = Reader(data, pos, end)
+        decode_one(reader)
+        token = data[pos : reader.pos]
+        found = scan(data, reader.pos, end)
+        found.insert(0, (b"", token, b""))
+
+
+def _seen(found: tokens.Triples, walk: Iterator[tuple[bytes, bytes, bytes]]) -> tuple[int, bytes]:
+    """How many bytes were taken from the iterator over what was found; the last token."""
+    given = found[: len(found) - operator.length_hint(walk)]
+    return sum(len(run) + len(token) for run, token, _ in given), given[-1][1]
+
+
+def _build(
+    memo: Memo,
+    body: Body,
+    found: Iterator[tuple[bytes, bytes, bytes]],
+    labels: list[Label],
+    waiting: list[list[Item]],
+    items: list[Item],
+) -> _Open:
+    """Put runs and control instructions into the tree until the body ends, or the regex gave up.
+
+    The loop runs once per control instruction, millions of times for a large module: objects are
+    made without a call of ``__init__``, and the frequent actions come first.
+    """
+    new = object.__new__
+    for run, token, _ in found:
+        if run:
+            items.append(run)
+        action, arg = memo[token]
+        if action == END:
+            labels.pop()
+            if not waiting:
+                break
+            items = waiting.pop()
+        elif action == BR_IF:
+            branch_if = new(BrIf)
+            branch_if.label = labels[arg]
+            items.append(branch_if)
+        elif action == IF:
+            if_ = new(If)
+            if_.type = arg
+            if_.else_items = None
+            items.append(if_)
+            labels.append(if_)
+            waiting.append(items)
+            if_.items = items = []
+        elif action == BLOCK:
+            block = new(Block)
+            block.type = arg
+            items.append(block)
+            labels.append(block)
+            waiting.append(items)
+            block.items = items = []
+        elif action == BR:
+            branch = new(Br)
+            branch.label = labels[arg]
+            items.append(branch)
+        elif action == INSTR:
+            items.append(arg)
+        elif action == TRY:
+            try_ = new(Try)
+            try_.type = arg
+            try_.catches = []
+            try_.delegate = None
+            items.append(try_)
+            labels.append(try_)
+            waiting.append(items)
+            try_.items = items = []
+        elif action == RETHROW:
+            rethrow = new(Rethrow)
+            rethrow.label = labels[arg]
+            items.append(rethrow)
+        elif action == CATCH:
+            items = _catch(body, labels[-1], *arg)
+        elif action == LOOP:
+            loop = new(Loop)
+            loop.type = arg
+            items.append(loop)
+            labels.append(loop)
+            waiting.append(items)
+            loop.items = items = []
+        elif action == DELEGATE:
+            _delegate(labels.pop(), labels[arg])
+            items = waiting.pop()
+        elif action == ELSE:
+            items = _else(labels[-1])
+        elif action == GAVE_UP:
+            break
+        elif action == RUN:
+            items.append(token)
+        elif action == OTHER:
+            node = _branch(memo, body, labels, *arg)
+            if node is None:
+                items = waiting.pop()
+            else:
+                items.append(node)
+        else:
+            table = _try_table(memo, body, labels, *arg)
+            items.append(table)
+            labels.append(table)
+            waiting.append(items)
+            items = table.items
+    return labels, waiting, items
+
+
+def _catch(body: Body, label: Label, tag: Tag | None, wire: bytes | None) -> list[Item]:
+    if not isinstance(label, Try):
+        raise MalformedError("unexpected catch: no try is open here", 0)
+    if label.catches and label.catches[-1].tag is None:
+        raise MalformedError("unexpected catch behind catch_all", 0)
+    clause = Catch(tag)
+    label.catches.append(clause)
+    if wire is not None and tag is not None:
+        body._wires[clause] = (tag.index,), wire
+    return clause.items
+
+
+def _else(label: Label) -> list[Item]:
+    if not isinstance(label, If) or label.else_items is not None:
+        raise MalformedError("unexpected else: no if is open here", 0)
+    label.else_items = []
+    return label.else_items
+
+
+def _delegate(closed: Label, target: Label) -> None:
+    if not isinstance(closed, Try) or closed.catches:
+        raise MalformedError("unexpected delegate: no try without handlers is open here", 0)
+    closed.delegate = target
+
+
+def _outer(labels: list[Label], depth: int) -> Label:
+    return labels[~depth]
+
+
+def _branch(
+    memo: Memo,
+    body: Body,
+    labels: list[Label],
+    row: Row,
+    values: tuple[Any, ...],
+    wire: bytes | None,
+) -> Branch | None:
+    """A branch of the rarer kinds, or spelled longer than it must; ``None`` for ``delegate``.
+
+    ``wire`` is the spelling, where it isn't the shortest.
+    """
+    node: Branch
+    if row.name == "delegate":
+        closed = labels.pop()
+        _delegate(closed, _outer(labels, values[0]))
+        if wire is not None:
+            body._wires[closed] = (values[0],), wire
+        return None
+    if row.name == "br_table":
+        node = BrTable(tuple(_outer(labels, depth) for depth in values[0]))
+    elif row.name in ONE_LABEL:
+        node = _BRANCHES[row.name](_outer(labels, values[0]))
+    else:
+        place = label_place(row)
+        rest = list(memo.resolved(row, values))
+        value, rest[place] = values[place], None
+        if isinstance(value, int):
+            node = BrOn(row, _outer(labels, value), tuple(rest))
+        else:
+            handlers = [
+                On(memo.tag(on.tag), None if on.label is None else _outer(labels, on.label))
+                for on in value
+            ]
+            node = Resume(row, handlers, tuple(rest))
+    if wire is not None:
+        body._wires[node] = values, wire
+    return node
+
+
+_BRANCHES: dict[str, type[Br | BrIf | Rethrow]] = {"br": Br, "br_if": BrIf, "rethrow": Rethrow}
+
+
+def _try_table(
+    memo: Memo,
+    body: Body,
+    labels: list[Label],
+    type_: BlockType,
+    values: tuple[Any, ...],
+    wire: bytes | None,
+) -> TryTable:
+    clauses = [
+        Clause(
+            None if clause.tag is None else memo.tag(clause.tag),
+            _outer(labels, clause.label),
+            clause.kind.has_ref,
+        )
+        for clause in values
+    ]
+    table = TryTable(type_, clauses)
+    if wire is not None:
+        body._wires[table] = values, wire
+    return table
+
+
+def declared_locals(body: Body) -> int:
+    """How many locals the body declares, parameters and added ones not counted."""
+    return tokens.count_locals(body.locals_wire, body.function.offset)
+
+
+def count_instructions(function: Function) -> dict[Row, int]:
+    """How often each instruction stands in a function's code."""
+    memo = memo_of(function.module)
+    data, start, end = _code_of(function)
+    pos = tokens.skip_locals(data, start, end)
+    counts: Counter[bytes] = Counter()
+    while pos < end:
+        found = memo.split(data, pos, end)
+        gave_up = not found[-1]
+        counts.update(found)
+        pos += sum(map(len, found))
+        if gave_up:
+            reader = Reader(data, pos, end)
+            decode_one(reader)
+            counts[data[pos : reader.pos]] += 1
+            pos = reader.pos
+    del counts[b""]
+    rows: Counter[Row] = Counter()
+    for token, count in counts.items():
+        row = memo.rows.get(token)
+        if row is None:
+            row = memo.rows[token] = decode_one(Reader(token))[0]
+        rows[row] += count
+    return rows
+
+
+def split(module: Module, run: bytes) -> list[Instr]:
+    """The instructions of a run."""
+    memo = memo_of(module)
+    instrs = memo.instrs
+    found: list[Instr] = []
+    pos = 0
+    while pos < len(run):
+        for token in memo.split(run, pos):
+            if not token:
+                break
+            found.append(instrs.get(token) or memo.instr(token))
+            pos += len(token)
+        else:
+            break
+        # A token that the regex doesn't count.
+        reader = Reader(run, pos)
+        decode_one(reader)
+        found.append(memo.instr(run[pos : reader.pos]))
+        pos = reader.pos
+    return found
+
+
+def run_effect(module: Module, run: bytes) -> int:
+    """How far a run, of an outline too, raises the operand stack."""
+    memo = memo_of(module)
+    total = pos = 0
+    while pos < len(run):
+        found = memo.split_outline(run, pos)
+        if found[-1]:
+            return total + sum(map(memo.effects.__getitem__, found))
+        # A token that the regex doesn't count.
+        del found[-1]
+        total += sum(map(memo.effects.__getitem__, found))
+        pos += sum(map(len, found))
+        reader = Reader(run, pos)
+        decode_one(reader)
+        total += memo.effects[run[pos : reader.pos]]
+        pos = reader.pos
+    return total
+
+
+def dissolve(body: Body) -> None:
+    """Take a tree apart, so that counting references is enough to free it."""
+    pending = [body.items]
+    while pending:
+        items = pending.pop()
+        for item in items:
+            if isinstance(item, Structured):
+                pending.extend(item.sequences())
+        items.clear()

@@ -1,0 +1,285 @@
+"""Function bodies: tree to bytes. Mirrors :mod:`wasmir.binary.decode_code`.
+
+Encoding walks the tree with a stack of its own, gives each label its height as it opens, and
+computes the depths of branches from heights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from wasmir.binary.memo import (
+    CATCH_KINDS,
+    TYPE_INDEX,
+    Memo,
+    encode_row,
+    index_of,
+    label_place,
+    memo_of,
+)
+from wasmir.errors import InvalidError
+from wasmir.ir.code import (
+    Block,
+    Body,
+    Br,
+    BrIf,
+    BrOn,
+    BrTable,
+    Catch,
+    If,
+    Instr,
+    Item,
+    Label,
+    Loop,
+    Resume,
+    Rethrow,
+    Structured,
+    Try,
+    TryTable,
+)
+from wasmir.isa import kinds
+from wasmir.isa.table import BY_NAME
+from wasmir.types import encode_value_type
+from wasmir.wire import Reader, encode_unsigned
+
+__all__ = ["encode_body"]
+
+# A closed label's height: far above any real one, so that the depth of a branch to it comes out
+# negative, which no table of depths holds.
+CLOSED = 1 << 40
+
+
+class _Depths(dict[int, bytes]):
+    """Opcode and label index, by depth."""
+
+    def __init__(self, opcode: bytes) -> None:
+        self.opcode = opcode
+
+    def __missing__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise InvalidError("unknown label: a branch stands outside the block it names")
+        data = self[depth] = self.opcode + encode_unsigned(depth)
+        return data
+
+
+_BR_DEPTHS = _Depths(b"\x0c")
+_BR_IF_DEPTHS = _Depths(b"\x0d")
+_RETHROW_DEPTHS = _Depths(b"\x09")
+_DELEGATE_DEPTHS = _Depths(b"\x18")
+_LABEL_DEPTHS = _COUNTS = _Depths(b"")
+
+
+def encode_body(body: Body, *, consume: bool = False) -> bytes:
+    """A function's code: locals and instructions, without the size in front.
+
+    ``consume`` takes the tree apart on the way. Branches and blocks refer to each
+    other, so without that only the cyclic collector would free them, at several times the cost
+    of everything else.
+
+    Raises InvalidError for a branch that stands outside the block it names, and for a block that
+    stands in two places at once.
+    """
+    memo = memo_of(body.function.module)
+    try:
+        pieces = _encode(memo, body, consume=consume)
+    except (InvalidError, AttributeError) as error:
+        # A label that never was opened has no height at all.
+        reason = error.reason if isinstance(error, InvalidError) else _STALE
+        raise InvalidError(reason, str(body.function)) from None
+    return _encode_locals(body) + b"".join(pieces)
+
+
+_STALE = "unknown label: a branch stands outside the block it names"
+
+
+def _encode_locals(body: Body) -> bytes:
+    if not body.added_locals:
+        return body.locals_wire
+    reader = Reader(body.locals_wire)
+    groups = reader.u32()
+    added = b"".join(
+        encode_unsigned(count) + encode_value_type(type_, TYPE_INDEX)
+        for count, type_ in body.added_locals
+    )
+    rest = body.locals_wire[reader.pos :]
+    return encode_unsigned(groups + len(body.added_locals)) + rest + added
+
+
+def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
+    """The instructions' bytes. One loop, whatever the nesting; mirrors :func:`_build`."""
+    out: list[bytes] = []
+    emit = out.append
+    encoded = memo.encoded
+    openers = memo.openers
+    blocks, loops, ifs = openers[Block], openers[Loop], openers[If]
+    tries, tables = openers[Try], openers[TryTable]
+    br_ifs, brs = _BR_IF_DEPTHS, _BR_DEPTHS
+    wires = body._wires
+    # The height of the innermost open label; the body's own is 0.
+    top = 0
+    body._height = 0
+    # For each open one: what goes on behind it, itself, the parts it still has, and its closing.
+    stack: list[tuple[Iterator[Item], Structured, _Parts | None, bytes]] = []
+    walk = iter(body.items)
+    while True:
+        for item in walk:
+            kind = item.__class__
+            if kind is bytes:
+                emit(item)
+            elif kind is BrIf:
+                emit(br_ifs[top - item.label._height])
+                if wires and item in wires:
+                    out[-1] = _spelled(wires, item, (top - item.label._height,), out[-1])
+            elif kind is Block or kind is Loop:
+                emit(blocks[item.type] if kind is Block else loops[item.type])
+                stack.append((walk, item, None, b"\x0b"))
+                top += 1
+                item._height = top
+                walk = iter(item.items)
+                break
+            elif kind is Br:
+                emit(brs[top - item.label._height])
+                if wires and item in wires:
+                    out[-1] = _spelled(wires, item, (top - item.label._height,), out[-1])
+            elif kind is If:
+                emit(ifs[item.type])
+                items = item.items
+                if item.else_items is None:
+                    parts = None
+                    # So common that it is worth not opening anything.
+                    if len(items) == 1 and items[0].__class__ is bytes:
+                        emit(items[0])
+                        emit(b"\x0b")
+                        continue
+                else:
+                    parts = iter(((b"\x05", item.else_items),))
+                stack.append((walk, item, parts, b"\x0b"))
+                top += 1
+                item._height = top
+                walk = iter(items)
+                break
+            elif kind is Instr:
+                known = encoded.get(id(item))
+                emit(memo.encode_instr(item) if known is None else known[1])
+            elif kind is TryTable:
+                emit(tables[item.type])
+                emit(_encode_clauses(memo, item, top, wires))
+                stack.append((walk, item, None, b"\x0b"))
+                top += 1
+                item._height = top
+                walk = iter(item.items)
+                break
+            elif kind is Try:
+                emit(tries[item.type])
+                parts = None
+                close = b"\x0b"
+                if item.catches:
+                    parts = iter([(_encode_catch(c, wires), c.items) for c in item.catches])
+                elif item.delegate is not None:
+                    depth = top - item.delegate._height
+                    close = _DELEGATE_DEPTHS[depth]
+                    if wires:
+                        close = _spelled(wires, item, (depth,), close)
+                stack.append((walk, item, parts, close))
+                top += 1
+                item._height = top
+                walk = iter(item.items)
+                break
+            elif kind is Rethrow:
+                emit(_RETHROW_DEPTHS[top - item.label._height])
+                if wires and item in wires:
+                    out[-1] = _spelled(wires, item, (top - item.label._height,), out[-1])
+            else:
+                emit(_encode_branch(item, top, wires))
+        else:
+            if not stack:
+                emit(b"\x0b")
+                body._height = CLOSED
+                if consume:
+                    body.items.clear()
+                return out
+            walk, node, parts, close = stack.pop()
+            if parts is not None:
+                part = next(parts, None)
+                if part is not None:
+                    emit(part[0])
+                    stack.append((walk, node, parts, close))
+                    walk = iter(part[1])
+                    continue
+                if consume:
+                    for items in node.sequences():
+                        items.clear()
+            elif consume:
+                node.items.clear()
+            emit(close)
+            node._height = CLOSED
+            top -= 1
+
+
+_Parts: TypeAlias = Iterator[tuple[bytes, list[Item]]]
+_Wires: TypeAlias = dict[object, tuple[Any, bytes]]
+
+
+def _spelled(wires: _Wires, node: object, values: Any, shortest: bytes) -> bytes:
+    """The spelling that was read, where it still means the same; else the shortest."""
+    known = wires.get(node)
+    return shortest if known is None or known[0] != values else known[1]
+
+
+def _depth(label: Label, top: int) -> int:
+    depth = top - label._height
+    if depth < 0:
+        raise InvalidError(_STALE)
+    return depth
+
+
+def _encode_catch(clause: Catch, wires: _Wires) -> bytes:
+    if clause.tag is None:
+        return b"\x19"
+    index = clause.tag.index
+    return _spelled(wires, clause, (index,), b"\x07" + encode_unsigned(index))
+
+
+def _encode_clauses(memo: Memo, table: TryTable, top: int, wires: _Wires) -> bytes:
+    # Labels count from outside the try_table, which isn't open yet.
+    clauses = table.clauses
+    heads = memo.clause_heads
+    pieces = [_COUNTS[len(clauses)]]
+    for clause in clauses:
+        pieces.append(heads[clause.tag, clause.ref])
+        pieces.append(_LABEL_DEPTHS[top - clause.label._height])
+    shortest = b"".join(pieces)
+    if table not in wires:
+        return shortest
+    values = tuple(
+        kinds.Clause(
+            CATCH_KINDS[clause.tag is None, clause.ref],
+            None if clause.tag is None else clause.tag.index,
+            top - clause.label._height,
+        )
+        for clause in clauses
+    )
+    return _spelled(wires, table, values, shortest)
+
+
+def _encode_branch(node: Item, top: int, wires: _Wires) -> bytes:
+    values: tuple[Any, ...]
+    if isinstance(node, BrTable):
+        row = BY_NAME["br_table"]
+        values = (tuple(_depth(label, top) for label in node.labels),)
+    elif isinstance(node, (BrOn, Resume)):
+        row = node.row
+        place = label_place(row)
+        rest = [index_of(value) for value in node.immediates]
+        if isinstance(node, BrOn):
+            rest[place] = _depth(node.label, top)
+        else:
+            rest[place] = tuple(
+                kinds.Handler(on.tag.index, None if on.label is None else _depth(on.label, top))
+                for on in node.handlers
+            )
+        values = tuple(rest)
+    else:
+        raise TypeError(f"no item of a sequence: {node!r}")
+    return _spelled(wires, node, values, encode_row(row, values))

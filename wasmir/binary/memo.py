@@ -1,0 +1,300 @@
+"""What is known of the distinct tokens of one module, in both directions.
+
+A large module has millions of instructions and few distinct ones. What a token means is worked out
+once, strictly, and looked up by its bytes from then on; encoding is remembered by object.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from wasmir.errors import InvalidError
+from wasmir.ir.code import Block, BlockType, If, Instr, Loop, Structured, Try, TryTable
+from wasmir.ir.effects import instruction_effect
+from wasmir.ir.function import Function
+from wasmir.ir.tag import Tag
+from wasmir.ir.type import Type
+from wasmir.isa import kinds, tokens
+from wasmir.isa.strict import decode_one, encode_one
+from wasmir.isa.table import Row, Trait
+from wasmir.types import Concrete, RefType, ValType, encode_value_type
+from wasmir.wire import Reader, Writer, encode_signed, encode_unsigned
+
+if TYPE_CHECKING:
+    from wasmir.ir.module import Module
+
+__all__ = ["TYPE_INDEX", "Memo", "encode_row", "index_of", "label_place", "memo_of"]
+
+# What a control token does to the decoder, the frequent ones first. Plain integers, because the
+# loop over them is the hottest of the library.
+(
+    END,
+    BR_IF,
+    IF,
+    BLOCK,
+    BR,
+    TRY,
+    INSTR,
+    RETHROW,
+    CATCH,
+    LOOP,
+    DELEGATE,
+    ELSE,
+    TRY_TABLE,
+    OTHER,
+    RUN,
+    GAVE_UP,
+) = range(16)
+
+_SIMPLE = {"end": END, "else": ELSE}
+_OPENERS = {"block": BLOCK, "loop": LOOP, "if": IF, "try": TRY}
+ONE_LABEL = {"br": BR, "br_if": BR_IF, "rethrow": RETHROW, "delegate": DELEGATE}
+
+
+class Memo(dict[bytes, tuple[int, Any]]):
+    """What each distinct control token means in one module: its action, and what that needs.
+
+    Missing tokens are decoded strictly, once. The other direction's memos live here as well.
+    """
+
+    def __init__(self, module: Module) -> None:
+        super().__init__({b"": (GAVE_UP, None)})
+        self.module = module
+        self.split = tokens.split()
+        self.split_outline = tokens.split_outline()
+        self.block_types: dict[bytes, BlockType] = {}
+        self.instrs: dict[bytes, Instr] = {}
+        self.effects = Effects(self)
+        self.rows: dict[bytes, Row] = {}
+        # Encoding.
+        self.openers: dict[type[Structured], Openers] = {
+            Block: Openers(self, b"\x02"),
+            Loop: Openers(self, b"\x03"),
+            If: Openers(self, b"\x04"),
+            Try: Openers(self, b"\x06"),
+            TryTable: Openers(self, b"\x1f"),
+        }
+        self.clause_heads = ClauseHeads()
+        self.encoded: dict[int, tuple[Instr, bytes]] = {}
+
+    def __missing__(self, token: bytes) -> tuple[int, Any]:
+        row, values = decode_one(Reader(token))
+        action = self[token] = self._action(token, row, values)
+        return action
+
+    def _action(self, token: bytes, row: Row, values: tuple[Any, ...]) -> tuple[int, Any]:
+        name = row.name
+        if name in _SIMPLE:
+            return _SIMPLE[name], None
+        if name in _OPENERS:
+            return _OPENERS[name], self.block_type(token[1:], values[0])
+        if name == "catch_all":
+            return CATCH, (None, None)
+        shortest = encode_row(row, values) == token
+        wire = None if shortest else token
+        if name == "catch":
+            return CATCH, (self.tag(values[0]), wire)
+        if name == "try_table":
+            writer = Writer()
+            kinds.CATCHES.write(writer, values[1])
+            type_ = self.block_type(token[1:], values[0])
+            # The block type remembers its own spelling.
+            spelled = token[1 + block_type_size(token[1:]) :]
+            return TRY_TABLE, (type_, values[1], None if spelled == writer.getvalue() else spelled)
+        if name in ONE_LABEL and shortest:
+            # Counted from the end of the list of open labels.
+            return ONE_LABEL[name], ~values[0]
+        if Trait.BRANCHES in row.traits:
+            return OTHER, (row, values, wire)
+        if Trait.TERMINATES in row.traits:
+            return INSTR, self.instr(token)
+        return RUN, None
+
+    def instr(self, token: bytes) -> Instr:
+        """The interned instruction that the token spells."""
+        found = self.instrs.get(token)
+        if found is None:
+            row, values = decode_one(Reader(token))
+            if encode_row(row, values) == token:
+                found = self.module.instr(row.name, *self.resolved(row, values))
+            else:
+                found = Instr(row, self.resolved(row, values), token)
+            self.instrs[token] = found
+        return found
+
+    def resolved(self, row: Row, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(
+            self._resolve(immediate.kind, value)
+            for immediate, value in zip(row.immediates, values, strict=True)
+        )
+
+    def _resolve(self, kind: kinds.Kind, value: Any) -> Any:
+        """An immediate's index as the thing it names, where that is an entity already."""
+        if kind.space == "func":
+            return self._at(self.module.functions, value, "function")
+        if kind.space == "tag":
+            return self.tag(value)
+        if kind.space == "type" and isinstance(value, int):
+            return self._at(self.module.types, value, "type")
+        return value
+
+    def tag(self, index: int) -> Any:
+        return self._at(self.module.tags, index, "tag")
+
+    def _at(self, space: Any, index: int, what: str) -> Any:
+        if index >= len(space):
+            raise InvalidError(f"unknown {what} {index}")
+        return space[index]
+
+    def block_type(self, wire: bytes, value: Any) -> BlockType:
+        """``wire`` begins with the block type; what follows it is ignored."""
+        wire = wire[: block_type_size(wire)]
+        found = self.block_types.get(wire)
+        if found is None:
+            found = self.block_types[wire] = self._new_block_type(wire, value)
+        return found
+
+    def _new_block_type(self, wire: bytes, value: Any) -> BlockType:
+        if isinstance(value, int):
+            type_ = self._at(self.module.types, value, "type")
+            func = type_.func
+            if func is None:
+                raise InvalidError(f"type mismatch: block type {value} is no function type")
+            params, results = func.params, func.results
+            if encode_signed(value) != wire:
+                return BlockType(params, results, type_, wire)
+            key = (params, results)
+            short = not params and len(results) <= 1
+            known = None if short else self.module._block_types.get(key)
+            if known is not None and known.type is type_:
+                return known
+            made = BlockType(params, results, type_)
+            if not short and self.module._by_func_type.get(func) is type_:
+                self.module._block_types[key] = made
+            return made
+        results = () if value is None else (self.value_type(value),)
+        if wire != (b"\x40" if value is None else encode_value_type(value)):
+            return BlockType((), results, None, wire)
+        return self.module.block_type((), results)
+
+    def value_type(self, type_: ValType) -> ValType:
+        """The type with its type index replaced by the entity."""
+        if isinstance(type_, RefType) and isinstance(type_.heap, Concrete):
+            index = type_.heap.type
+            if isinstance(index, int):
+                entity = self._at(self.module.types, index, "type")
+                return RefType(type_.nullable, Concrete(entity, type_.heap.exact))
+        return type_
+
+    # Encoding
+
+    def encode_instr(self, instr: Instr) -> bytes:
+        """The bytes of one instruction; remembered by identity."""
+        known = self.encoded.get(id(instr))
+        if known is not None:
+            return known[1]
+        data = instr._wire
+        if data is None:
+            data = encode_row(instr.row, tuple(map(index_of, instr.immediates)))
+        # Holding the instruction keeps its identity from being given to another.
+        self.encoded[id(instr)] = instr, data
+        return data
+
+    def encode_block_type(self, type_: BlockType) -> bytes:
+        if type_._wire is not None:
+            return type_._wire
+        if type_.type is not None:
+            return encode_signed(type_.type.index)
+        if not type_.results:
+            return b"\x40"
+        return encode_value_type(type_.results[0], TYPE_INDEX)
+
+
+def encode_row(row: Row, values: tuple[Any, ...]) -> bytes:
+    writer = Writer()
+    encode_one(writer, row, values)
+    return writer.getvalue()
+
+
+def block_type_size(wire: bytes) -> int:
+    reader = Reader(wire)
+    kinds.BLOCK_TYPE.read(reader)
+    return reader.pos
+
+
+class _TypeIndex(dict[Any, int]):
+    def __missing__(self, type_: Type) -> int:
+        return type_.index
+
+
+TYPE_INDEX = _TypeIndex()
+
+
+def index_of(value: Any) -> Any:
+    """An immediate as the wire has it."""
+    return value.index if isinstance(value, (Type, Function, Tag)) else value
+
+
+class Effects(dict[bytes, int]):
+    """The effect on the stack of each distinct token, or of a whole block."""
+
+    def __init__(self, memo: Memo) -> None:
+        self.memo = memo
+        # Blocks are hardly ever the same, but their openings are.
+        self.openings: dict[bytes, int] = {}
+
+    def __missing__(self, token: bytes) -> int:
+        known = self.openings.get(token[:2])
+        if known is not None:
+            return known
+        row, values = decode_one(Reader(token))
+        if Trait.OPENS in row.traits:
+            type_ = self.memo.block_type(token[1:], values[0])
+            effect = len(type_.results) - len(type_.params) - (row.name == "if")
+            if block_type_size(token[1:]) == 1:
+                self.openings[token[:2]] = effect
+            return effect
+        effect = self[token] = instruction_effect(self.memo.instr(token))
+        return effect
+
+
+class Openers(dict[BlockType, bytes]):
+    """Opcode and block type, by block type."""
+
+    def __init__(self, memo: Memo, opcode: bytes) -> None:
+        self.memo = memo
+        self.opcode = opcode
+
+    def __missing__(self, type_: BlockType) -> bytes:
+        data = self[type_] = self.opcode + self.memo.encode_block_type(type_)
+        return data
+
+
+CATCH_KINDS = {
+    (False, False): kinds.CatchKind.CATCH,
+    (False, True): kinds.CatchKind.CATCH_REF,
+    (True, False): kinds.CatchKind.CATCH_ALL,
+    (True, True): kinds.CatchKind.CATCH_ALL_REF,
+}
+
+
+class ClauseHeads(dict[tuple[Tag | None, bool], bytes]):
+    """A catch clause up to its label, by tag and whether it wants the exception itself."""
+
+    def __missing__(self, key: tuple[Tag | None, bool]) -> bytes:
+        tag, ref = key
+        kind = bytes((CATCH_KINDS[tag is None, ref].value,))
+        head = self[key] = kind if tag is None else kind + encode_unsigned(tag.index)
+        return head
+
+
+def label_place(row: Row) -> int:
+    """Which of the immediates holds the labels."""
+    return next(i for i, immediate in enumerate(row.immediates) if immediate.kind.space == "label")
+
+
+def memo_of(module: Module) -> Memo:
+    memo = module._memo
+    if memo is None:
+        memo = module._memo = Memo(module)
+    return cast("Memo", memo)
