@@ -22,8 +22,8 @@ from wasmir import (
     BlockType,
     Body,
     Br,
-    BrIf,
     Branch,
+    BrIf,
     Clause,
     Function,
     Instr,
@@ -33,6 +33,7 @@ from wasmir import (
     Loop,
     Module,
     Pass,
+    PassError,
     PassReport,
     Rethrow,
     Structured,
@@ -144,7 +145,8 @@ class LegacyToExnref(Pass):
 
 class _Scope:
     """What is active somewhere in a function: the handlers of a ``try_table`` of the input, or of
-    a legacy try (then it is a :class:`_Plan`), and behind them those of ``parent``."""
+    a legacy try (then it is a :class:`_Plan`), and behind them those of ``parent``.
+    """
 
     __slots__ = ("chained", "parent", "table")
 
@@ -164,6 +166,7 @@ class _Handler:
 
     __slots__ = (
         "drops",
+        "free",
         "items",
         "landing",
         "local",
@@ -198,21 +201,13 @@ class _Handler:
         #: number of operands above it on the stack.
         self.local: int | None = None
         self.drops = 0
+        #: The first local for exceptions that is free inside.
+        self.free = 0
 
     @property
     def arity(self) -> int:
         """How many operands the payload is."""
         return 0 if self.tag is None else len(self.tag.params)
-
-    @property
-    def slots_inside(self) -> int:
-        """The first local for exceptions that is free inside this handler."""
-        handler: _Handler | None = self
-        while handler is not None:
-            if handler.local is not None:
-                return handler.local + 1
-            handler = handler.outer
-        return 0
 
 
 class _Plan(_Scope):
@@ -277,6 +272,8 @@ class _Conversion:
         self.throw_ref = self.module.instr("throw_ref")
         self.plans: list[_Plan] = []
         self.plan_of: dict[Label, _Plan] = {}
+        #: What is active at the labels that are no legacy try's.
+        self.scopes: dict[Label, _Scope | None] = {}
         #: Locals that hold exceptions.
         self.slots = 0
         self.first_local = 0
@@ -325,7 +322,7 @@ class _Conversion:
         body = self.body
         frames: list[_Frame] = [(enumerate(body.items), body.items, body, None, None)]
         while frames:
-            walk, items, label, scope, handler = frames[-1]
+            walk, items, _label, scope, handler = frames[-1]
             if handler is not None and handler.plan is not None:
                 handler.plan.current = handler
             for index, item in walk:
@@ -341,6 +338,7 @@ class _Conversion:
                         continue
                 elif kind is Block or kind is Loop:
                     inner = item.items
+                    self.scopes[item] = scope
                     frames.append((enumerate(inner), inner, item, scope, handler))
                     break
                 elif isinstance(item, Structured):
@@ -374,10 +372,12 @@ class _Conversion:
             self.plans.append(plan)
             self.plan_of[item] = plan
             if item.delegate is not None:
-                plan.target = self.scope_at(item.delegate, frames)
+                plan.target = self.scope_at(item.delegate)
             plan.handlers = [_Handler(c.tag, c.items, plan, handler) for c in item.catches]
-            for inner in reversed(plan.handlers):
-                frames.append((enumerate(inner.items), inner.items, item, scope, inner))
+            frames.extend(
+                (enumerate(inner.items), inner.items, item, scope, inner)
+                for inner in reversed(plan.handlers)
+            )
             frames.append((enumerate(item.items), item.items, item, plan, handler))
             return
         if isinstance(item, TryTable):
@@ -385,18 +385,20 @@ class _Conversion:
             for table_clause in item.clauses:
                 self.note_users(table_clause, (table_clause.label,))
             scope = _Scope(scope, item)
-        for inner_items in reversed(item.sequences()):
-            frames.append((enumerate(inner_items), inner_items, item, scope, handler))
+        self.scopes[item] = scope
+        frames.extend(
+            (enumerate(inner), inner, item, scope, handler) for inner in reversed(item.sequences())
+        )
 
-    def scope_at(self, label: Label, frames: list[_Frame]) -> _Scope | None:
-        """What is active at the label, itself included if it is a try in its body or a try_table.
-
-        "throws as if at the label": the search for a handler goes on from there.
+    def scope_at(self, label: Label) -> _Scope | None:
+        """What is active at an open label, itself included if it is a try in its body or a
+        ``try_table``: "as if thrown at the label", the search for a handler goes on from there.
         """
-        for _, _, open_, scope, _ in reversed(frames):
-            if open_ is label:
-                return scope
-        return None
+        plan = self.plan_of.get(label)
+        if plan is None:
+            # The function's own label is in nobody's body.
+            return self.scopes.get(label)
+        return plan if plan.current is None else plan.parent
 
     def note_users(self, user: Branch | Clause, labels: tuple[Label, ...]) -> None:
         for label in labels:
@@ -417,6 +419,9 @@ class _Conversion:
     def plan_try(self, plan: _Plan) -> None:
         """Decide what becomes of a try with handlers, or with neither handlers nor delegate."""
         try_ = plan.try_
+        for handler in plan.handlers:
+            if handler.outer is not None:
+                handler.free = handler.outer.free
         self.drop_clauses(plan)
         # A clause can't name its own try_table: what it names must enclose it.
         within = not plan.handlers
@@ -474,7 +479,8 @@ class _Conversion:
 
     def chain(self, scope: _Scope | None) -> tuple[list[_Handler], bool]:
         """The handlers that an exception meets from the scope outwards, each tag once; and whether
-        the last of them takes everything. Outside the function nothing is known."""
+        the last of them takes everything. Outside the function nothing is known.
+        """
         # The scopes that contribute, innermost first, down to one whose chain is known.
         path: list[_Scope] = []
         found: list[_Handler] = []
@@ -576,9 +582,9 @@ class _Conversion:
                 handler.drops = drops
                 return
         # A handler inside this one must not overwrite its local; one beside it may.
-        outer = handler.outer
-        handler.local = 0 if outer is None else outer.slots_inside
-        self.slots = max(self.slots, handler.local + 1)
+        handler.local = handler.free
+        handler.free += 1
+        self.slots = max(self.slots, handler.free)
 
     def landing_type(self, plan: _Plan, handler: _Handler) -> BlockType:
         """What the landing takes through to the try_table, and what arrives there."""
@@ -595,7 +601,8 @@ class _Conversion:
 
     def label_that_is_there(self, plan: _Plan) -> Label | None:
         """The label of what the try is the last thing in, if a branch there does the same as
-        falling off the end of both. A loop's label is at its start, so never that of a loop."""
+        falling off the end of both. A loop's label is at its start, so never that of a loop.
+        """
         enclosing = plan.enclosing
         if (
             not self.options.elide
@@ -684,17 +691,18 @@ class _Conversion:
 
     def landed(self, handler: _Handler, items: list[Item]) -> list[Item]:
         """The landing block around the items, and the handler's code behind it."""
-        landing = handler.own
-        assert landing is not None
-        landing.items = items
-        landed: list[Item] = [landing]
+        landed: list[Item] = []
+        if handler.own is not None:
+            handler.own.items = items
+            landed.append(handler.own)
         if handler.local is not None:
             landed.append(self.module.instr("local.set", self.first_local + handler.local))
         landed += handler.items
         return landed
 
     def clause(self, handler: _Handler) -> Clause:
-        assert handler.landing is not None
+        if handler.landing is None:
+            raise PassError(f"{self.options.name}: a clause has no landing")
         return Clause(handler.tag, handler.landing, handler.ref)
 
     def rewrite_delegate(self, plan: _Plan) -> None:
@@ -742,3 +750,4 @@ class _Conversion:
             plan.current = plan.clauses = plan.parent = plan.target = plan.chained = None
             plan.try_.catches = []
         self.plan_of.clear()
+        self.scopes.clear()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,6 +17,8 @@ from wasmir.errors import PassError, WasmError
 from wasmir.ir.module import Module
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from wasmir.pipeline import PassReport, Pipeline
     from wasmir.summary import Summary
 

@@ -44,7 +44,7 @@ class MalformedError(WasmError):
         return type(self), (self.reason, self.offset)
 
 
-class _Located(WasmError):
+class _LocatedError(WasmError):
     """An error that may know its function (index, and name where there is one) and byte offset."""
 
     def __init__(self, reason: str, function: str | None = None, offset: int | None = None) -> None:
@@ -60,11 +60,11 @@ class _Located(WasmError):
             places.append(f"at offset {self.offset:#x}")
         return f"{self.reason} ({', '.join(places)})" if places else self.reason
 
-    def __reduce__(self) -> tuple[type[_Located], tuple[str, str | None, int | None]]:
+    def __reduce__(self) -> tuple[type[_LocatedError], tuple[str, str | None, int | None]]:
         return type(self), (self.reason, self.function, self.offset)
 
 
-class InvalidError(_Located):
+class InvalidError(_LocatedError):
     """A module that breaks a validation rule (specification, chapter "Validation").
 
     ``function`` names the function as ``12 "name"``; ``offset`` is in bytes from the start of the
@@ -72,7 +72,7 @@ class InvalidError(_Located):
     """
 
 
-class UnsupportedError(_Located):
+class UnsupportedError(_LocatedError):
     """What was asked is outside what wasmir can do right; the message says what would help."""
 
 

@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, get_type_hints
 
 from wasmir.errors import PassError
-from wasmir.ir.module import Module
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+    from wasmir.ir.module import Module
 
 __all__ = ["Pass", "PassReport", "Pipeline", "available_passes", "observe_progress", "track"]
 

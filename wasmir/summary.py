@@ -132,7 +132,8 @@ def _features(module: Module, rows: Counter[Row]) -> set[str]:
     tables = [each.type for each in module.imports if isinstance(each.type, TableType)]
     if len(memories) > 1:
         found.add("multi-memory")
-    limits: list[Limits] = [each.limits for each in (*memories, *tables)]
+    limits: list[Limits] = [each.limits for each in memories]
+    limits += [each.limits for each in tables]
     if any(each.address is NumType.I64 for each in limits):
         found.add("memory64")
     if any(each.shared for each in limits):

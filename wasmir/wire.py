@@ -8,13 +8,15 @@ the end of the input.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from leb128 import i as _signed
 from leb128 import u as _unsigned
 
 from wasmir.errors import MalformedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 __all__ = ["Reader", "Writer", "encode_signed", "encode_unsigned"]
 
@@ -22,7 +24,7 @@ T = TypeVar("T")
 
 
 class Reader:
-    """A cursor over ``data[pos:end]``. Offsets in errors are offsets into ``data`` plus ``base``."""
+    """A cursor over ``data[pos:end]``. Errors name offsets into ``data``, plus ``base``."""
 
     __slots__ = ("base", "data", "end", "pos")
 
@@ -76,7 +78,7 @@ class Reader:
         raise self.error("unexpected end", pos)
 
     def unsigned(self, bits: int) -> int:
-        """uN of the specification."""
+        """An unsigned integer, uN of the specification."""
         pos = self.pos
         if pos < self.end and (byte := self.data[pos]) < 0x80 and bits >= 7:
             self.pos = pos + 1
@@ -87,7 +89,7 @@ class Reader:
         return value
 
     def signed(self, bits: int) -> int:
-        """sN of the specification."""
+        """A signed integer, sN of the specification."""
         pos = self.pos
         value = _signed.decode(self._leb(bits))
         if not -(1 << (bits - 1)) <= value < 1 << (bits - 1):

@@ -6,13 +6,14 @@ Sources: tool-conventions, "The target features section", "Code Metadata"; speci
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from wasmir.errors import MalformedError
 from wasmir.wire import Reader, Writer, encode_unsigned
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from wasmir.ir.custom import Custom
     from wasmir.ir.module import Module
 
@@ -109,7 +110,8 @@ def _skip_hints(reader: Reader) -> None:
 
 def _without(reader: Reader, gone: frozenset[int], skip: Callable[[Reader], None]) -> bytes | None:
     """A vector of entries that begin with a function index, less those of some functions;
-    ``None`` where it has none of theirs."""
+    ``None`` where it has none of theirs.
+    """
     kept: list[bytes] = []
     count = reader.count()
     for _ in range(count):

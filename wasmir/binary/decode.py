@@ -6,7 +6,6 @@ compact-import-section for what each adds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -42,6 +41,8 @@ from wasmir.types import (
 from wasmir.wire import Reader
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wasmir.ir.module import Module
 
 __all__ = ["content", "read_functions", "read_imports", "read_tags", "read_types"]

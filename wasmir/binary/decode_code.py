@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from wasmir.binary.memo import (
     BLOCK,
@@ -64,6 +63,8 @@ from wasmir.isa.table import BY_NAME, Row
 from wasmir.wire import Reader
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wasmir.ir.function import Function
     from wasmir.ir.module import Module
     from wasmir.ir.tag import Tag
@@ -81,9 +82,7 @@ __all__ = [
 
 def decode_body(function: Function) -> Body:
     """The tree of a function's code. Raises MalformedError, InvalidError (an unknown index)."""
-    body = _decode_body(function, None)
-    assert body is not None
-    return body
+    return cast("Body", _decode_body(function, None))
 
 
 def decode_outline(function: Function, name: str) -> Body | None:
@@ -109,13 +108,8 @@ def _decode_body(function: Function, wanted: bytes | None) -> Body | None:
         after_locals = tokens.skip_locals(data, start, end)
         scan = tokens.skeleton() if wanted is None else tokens.outline()
         found = scan(data, after_locals, end)
-        if wanted is not None:
-            distinct = set(map(_TOKEN, found))
-            # Where the scan gave up (it then matched once more, at the end) nothing is known of
-            # what follows.
-            gave_up = len(found) > 1 and found[-2][2]
-            if not gave_up and not any(token.startswith(wanted) for token in distinct):
-                return None
+        if wanted is not None and not _mentions(memo, found, wanted):
+            return None
         body = Body(function, data[start:after_locals], outline=wanted is not None)
         _decode(memo, body, data, after_locals, end, found, scan)
     except InvalidError as error:
@@ -126,6 +120,19 @@ def _decode_body(function: Function, wanted: bytes | None) -> Body | None:
 
 
 _TOKEN = operator.itemgetter(1)
+
+
+def _mentions(memo: Memo, found: tokens.Triples, opcode: bytes) -> bool:
+    """Whether a control instruction is among what was found, or might be behind it."""
+    if len(found) > 1 and found[-2][2]:
+        # The scan gave up (and then matched once more, at the end).
+        return True
+    distinct = set(map(_TOKEN, found))
+    for token in distinct:
+        if token not in memo:
+            memo.learn(token)
+    return not distinct.isdisjoint(memo.spellings[opcode])
+
 
 # Open labels, the sequences waiting for them to end, the sequence being filled.
 _Open: TypeAlias = tuple[list[Label], list[list[Item]], list[Item]]

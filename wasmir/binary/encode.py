@@ -5,7 +5,6 @@ Mirrors :mod:`wasmir.binary.decode`. Source: specification, Binary Format, "Modu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 from wasmir.binary import sections as ids
@@ -16,6 +15,8 @@ from wasmir.types import encode_value_type
 from wasmir.wire import Reader, encode_unsigned
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from wasmir.ir.function import Function
     from wasmir.ir.module import Module
     from wasmir.ir.type import Type

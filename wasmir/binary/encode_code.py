@@ -34,7 +34,6 @@ from wasmir.ir.code import (
     Loop,
     Resume,
     Rethrow,
-    Structured,
     Try,
     TryTable,
 )
@@ -120,8 +119,9 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
     top = 0
     body._height = 0
     # For each open one: what goes on behind it, itself, the parts it still has, and its closing.
-    stack: list[tuple[Iterator[Item], Structured, _Parts | None, bytes]] = []
-    walk = iter(body.items)
+    stack: list[tuple[Iterator[Any], Any, _Parts | None, bytes]] = []
+    # Any: it is exact classes that tell the items apart, which is quick, but lost on type checkers.
+    walk: Iterator[Any] = iter(body.items)
     while True:
         for item in walk:
             kind = item.__class__

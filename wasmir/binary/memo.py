@@ -6,9 +6,10 @@ once, strictly, and looked up by its bytes from then on; encoding is remembered 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, cast
 
-from wasmir.errors import InvalidError
+from wasmir.errors import InvalidError, MalformedError
 from wasmir.ir.code import Block, BlockType, If, Instr, Loop, Structured, Try, TryTable
 from wasmir.ir.effects import instruction_effect
 from wasmir.ir.function import Function
@@ -62,6 +63,8 @@ class Memo(dict[bytes, tuple[int, Any]]):
         self.module = module
         self.split = tokens.split()
         self.split_outline = tokens.split_outline()
+        # All tokens seen of each opcode.
+        self.spellings: defaultdict[bytes, set[bytes]] = defaultdict(set)
         self.block_types: dict[bytes, BlockType] = {}
         self.instrs: dict[bytes, Instr] = {}
         self.effects = Effects(self)
@@ -80,7 +83,15 @@ class Memo(dict[bytes, tuple[int, Any]]):
     def __missing__(self, token: bytes) -> tuple[int, Any]:
         row, values = decode_one(Reader(token))
         action = self[token] = self._action(token, row, values)
+        self.spellings[row.opcode].add(token)
         return action
+
+    def learn(self, token: bytes) -> None:
+        """Note a token that may turn out to be bad: whoever decodes it hears of that."""
+        try:
+            self[token]
+        except (InvalidError, MalformedError):
+            self.spellings[token[:1]].add(token)
 
     def _action(self, token: bytes, row: Row, values: tuple[Any, ...]) -> tuple[int, Any]:
         name = row.name
@@ -128,7 +139,7 @@ class Memo(dict[bytes, tuple[int, Any]]):
             for immediate, value in zip(row.immediates, values, strict=True)
         )
 
-    def _resolve(self, kind: kinds.Kind, value: Any) -> Any:
+    def _resolve(self, kind: kinds.Kind[Any], value: Any) -> Any:
         """An immediate's index as the thing it names, where that is an entity already."""
         if kind.space == "func":
             return self._at(self.module.functions, value, "function")

@@ -132,12 +132,13 @@ def _check_preamble(data: bytes) -> None:
 def _guess(data: bytes) -> str:
     """What else the input may be."""
     head = data[:512].lstrip()
+    # Before the text format: Zstandard's magic number begins with a parenthesis.
+    if head.startswith((b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd")):
+        return ": this is compressed; unpack it first"
     if head.startswith((b"(", b";;")):
         return ": this looks like the text format; `wasm-tools parse` makes a binary of it"
     if head.startswith(b"BC\xc0\xde"):
         return ": this is LLVM bitcode; link it first"
     if head.startswith(b"!<arch>"):
         return ": this is an archive of object files; link it first"
-    if head.startswith((b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd")):
-        return ": this is compressed; unpack it first"
     return ""

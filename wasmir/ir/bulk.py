@@ -9,29 +9,35 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["bulk_work"]
 
-_lock = threading.Lock()
-_nested = 0
-_was_enabled = False
+
+class _Pause:
+    """How many are at work, and what the collector did before the first of them."""
+
+    lock = threading.Lock()
+    nested = 0
+    was_enabled = False
 
 
 @contextmanager
 def bulk_work() -> Iterator[None]:
     """Pause the collector. Nests, in threads too; the last one out restores what was."""
-    global _nested, _was_enabled
-    with _lock:
-        if _nested == 0:
-            _was_enabled = gc.isenabled()
+    with _Pause.lock:
+        if _Pause.nested == 0:
+            _Pause.was_enabled = gc.isenabled()
             gc.disable()
-        _nested += 1
+        _Pause.nested += 1
     try:
         yield
     finally:
-        with _lock:
-            _nested -= 1
-            if _nested == 0 and _was_enabled:
+        with _Pause.lock:
+            _Pause.nested -= 1
+            if _Pause.nested == 0 and _Pause.was_enabled:
                 gc.enable()

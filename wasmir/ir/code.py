@@ -15,18 +15,19 @@ be told from its last item.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wasmir.ir.codec import codec
 from wasmir.isa.table import Row, Trait
-from wasmir.types import ValType
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wasmir.ir.function import Function
     from wasmir.ir.tag import Tag
     from wasmir.ir.type import Type
+    from wasmir.types import ValType
 
 __all__ = [
     "Block",
@@ -147,7 +148,8 @@ class Rethrow(_OneLabel):
 
 class BrOn(_OneLabel):
     """``br_on_null``, ``br_on_cast`` and their kin: ``immediates`` in row order, with ``None``
-    where the label stands."""
+    where the label stands.
+    """
 
     __slots__ = ("immediates", "row")
 
@@ -187,7 +189,8 @@ class On:
 
 class Resume(Branch):
     """``resume``, ``resume_throw``, ``resume_throw_ref``: ``immediates`` in row order, with
-    ``None`` where the handlers stand."""
+    ``None`` where the handlers stand.
+    """
 
     __slots__ = ("handlers", "immediates", "row")
 
@@ -281,7 +284,8 @@ class Catch:
 
 class Try(_OneSequence):
     """Legacy ``try``: with ``catches`` (a ``catch_all`` comes last), or with ``delegate``, the
-    label it delegates to, or with neither."""
+    label it delegates to, or with neither.
+    """
 
     __slots__ = ("catches", "delegate")
 
@@ -296,7 +300,8 @@ class Try(_OneSequence):
 
 class Clause:
     """A catch clause of ``try_table``: ``catch``, ``catch_ref``, ``catch_all`` (no tag) or
-    ``catch_all_ref``. Its label encloses the ``try_table``."""
+    ``catch_all_ref``. Its label encloses the ``try_table``.
+    """
 
     __slots__ = ("label", "ref", "tag")
 
@@ -340,7 +345,7 @@ class Body(Label):
         self.added_locals: list[tuple[int, ValType]] = []
         self.items: list[Item] = []
         # Spellings that aren't the shortest, of branches that still stand where they stood.
-        self._wires: dict[Node, tuple[tuple[int, ...], bytes]] = {}
+        self._wires: dict[object, tuple[Any, bytes]] = {}
 
     def add_local(self, type_: ValType, count: int = 1) -> int:
         """Declare more locals, behind all others; the index of the first."""
@@ -370,7 +375,8 @@ class Body(Label):
 
 def terminates(item: Item) -> bool:
     """Whether control never goes on behind the item, as validation sees it: the operand stack is
-    polymorphic there. Of structured instructions and runs that is never so."""
+    polymorphic there. Of structured instructions and runs that is never so.
+    """
     if isinstance(item, Instr):
         return Trait.TERMINATES in item.row.traits
     return isinstance(item, (Br, BrTable, Rethrow))

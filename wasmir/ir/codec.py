@@ -8,11 +8,12 @@ the one place that names it, as text, on first use.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wasmir.ir.code import Body, Instr
     from wasmir.ir.custom import Custom
     from wasmir.ir.function import Function

@@ -8,18 +8,21 @@ the counts that the rule implies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wasmir.errors import InvalidError, UnsupportedError
-from wasmir.ir.code import Br, BrIf, BrOn, BrTable, If, Instr, Item, Rethrow, Structured
+from wasmir.ir.code import Br, BrIf, BrOn, BrTable, If, Instr, Item, Resume, Rethrow, Structured
 from wasmir.ir.codec import codec
-from wasmir.ir.function import Function
-from wasmir.ir.module import Module
-from wasmir.ir.tag import Tag
 from wasmir.ir.type import Type
-from wasmir.isa.table import Row
 from wasmir.types import ContType, FuncType, StructType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from wasmir.ir.function import Function
+    from wasmir.ir.module import Module
+    from wasmir.ir.tag import Tag
+    from wasmir.isa.table import Row
 
 __all__ = ["instruction_effect", "stack_effect"]
 
@@ -151,6 +154,8 @@ def stack_effect(module: Module, items: Iterable[Item]) -> int:
             total -= 1
         elif isinstance(item, (Br, BrTable, Rethrow)):
             raise UnsupportedError("control doesn't come out of a branch")
-        else:
+        elif isinstance(item, (BrOn, Resume)):
             total += _row_effect(item.row, item.immediates)
+        else:
+            raise TypeError(f"no item: {item!r}")
     return total

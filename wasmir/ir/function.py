@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from wasmir.errors import InvalidError, UnsupportedError
 from wasmir.ir.codec import codec
-from wasmir.types import FuncType
 
 if TYPE_CHECKING:
     from wasmir.ir.code import Body
     from wasmir.ir.module import Module
     from wasmir.ir.type import Type
+    from wasmir.types import FuncType
 
 __all__ = ["Function"]
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from wasmir.ir.type import Type
-from wasmir.types import GlobalType, MemoryType, TableType
+if TYPE_CHECKING:
+    from wasmir.ir.type import Type
+    from wasmir.types import GlobalType, MemoryType, TableType
 
 __all__ = ["ExternKind", "Import"]
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wasmir.ir.codec import Section, codec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from wasmir.ir.code import BlockType, Instr, Item
     from wasmir.ir.custom import Custom
     from wasmir.ir.function import Function
@@ -80,19 +81,21 @@ class Module:
         """
         target = Path(path).resolve()
         pieces = list(self._pieces())
-        if target.exists() and not target.is_file():
+        known = target.stat() if target.exists() else None
+        if known is not None and not stat.S_ISREG(known.st_mode):
             # A device or a pipe: there is nothing to replace.
             with target.open("wb") as stream:
                 stream.writelines(pieces)
             return
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        temporary = target.with_name(f".{target.name}.{os.getpid()}-{id(pieces):x}.tmp")
         try:
-            with os.fdopen(handle, "wb") as stream:
+            with temporary.open("xb") as stream:
                 stream.writelines(pieces)
-            os.chmod(temporary, target.stat().st_mode if target.exists() else 0o666 & ~_umask())
-            os.replace(temporary, target)
+            if known is not None:
+                temporary.chmod(stat.S_IMODE(known.st_mode))
+            temporary.replace(target)
         except BaseException:
-            os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
             raise
 
     def _pieces(self) -> Iterable[bytes | memoryview]:
@@ -110,9 +113,8 @@ class Module:
             self._types = codec().read_types(self)
             self._types_read = len(self._types)
             for type_ in self._types:
-                if type_.alone and type_.func is not None and type_.definition.final:
-                    if not type_.definition.supertypes:
-                        self._by_func_type.setdefault(type_.func, type_)
+                if type_.stands_for_its_function_type and type_.func is not None:
+                    self._by_func_type.setdefault(type_.func, type_)
         return self._types
 
     @property
@@ -281,9 +283,3 @@ class Checkpoint:
         # The memo may hold block types and instructions that name what is gone.
         module._memo = None
         module._instrs.clear()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

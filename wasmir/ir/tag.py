@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from wasmir.ir.type import Type
-from wasmir.types import ValType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wasmir.ir.type import Type
+    from wasmir.types import ValType
 
 __all__ = ["Tag"]
 

@@ -27,6 +27,18 @@ class Type(Defined):
         composite = self.definition.composite
         return composite if isinstance(composite, FuncType) else None
 
+    @property
+    def stands_for_its_function_type(self) -> bool:
+        """Whether any other entry with the same function type would mean the same type."""
+        definition = self.definition
+        return (
+            self.alone
+            and definition.final
+            and not definition.supertypes
+            and definition.describes is None
+            and definition.descriptor is None
+        )
+
     def __str__(self) -> str:
         return str(self.index)
 

@@ -237,7 +237,7 @@ def _traits(*traits: Trait) -> frozenset[Trait]:
     return frozenset(traits)
 
 
-def _r(  # noqa: PLR0917 - keywords would drown what a row says
+def _r(
     prefix: int,
     number: int,
     name: str,

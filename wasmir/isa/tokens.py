@@ -22,13 +22,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wasmir.isa import kinds
-from wasmir.isa.kinds import Kind
 from wasmir.isa.table import ROWS, Row, Trait
 from wasmir.types import decode_value_type
 from wasmir.wire import Reader
+
+if TYPE_CHECKING:
+    from wasmir.isa.kinds import Kind
 
 __all__ = [
     "count_locals",
@@ -63,7 +65,7 @@ def _counted(limit: int, one: bytes, extra: int = 0) -> bytes:
     return b"(?:" + b"|".join(lengths) + b")"
 
 
-_PATTERNS: dict[Kind[object], bytes] = {
+_PATTERNS: dict[Kind[Any], bytes] = {
     **dict.fromkeys(
         (
             kinds.TYPE,

