@@ -26,6 +26,7 @@ from wasmir import (
     BrIf,
     Clause,
     Function,
+    If,
     Instr,
     InvalidError,
     Item,
@@ -143,18 +144,23 @@ class LegacyToExnref(Pass):
             report.stale = module.code_moved(converted)
 
 
+# Hundreds of thousands of these are made for a large module. Defaults are attributes of the class,
+# so that making one costs no more than what is particular to it.
+
+
 class _Scope:
     """What is active somewhere in a function: the handlers of a ``try_table`` of the input, or of
     a legacy try (then it is a :class:`_Plan`), and behind them those of ``parent``.
     """
 
-    __slots__ = ("chained", "parent", "table")
+    #: The chain from here, once it is known.
+    chained: tuple[list[_Handler], bool] | None = None
+    parent: _Scope | None
+    table: TryTable
 
-    def __init__(self, parent: _Scope | None, table: TryTable | None = None) -> None:
+    def __init__(self, parent: _Scope | None, table: TryTable) -> None:
         self.parent = parent
         self.table = table
-        #: The chain from here, once it is known.
-        self.chained: tuple[list[_Handler], bool] | None = None
 
 
 class _Handler:
@@ -164,19 +170,17 @@ class _Handler:
     which the handler's code stands, or one that does all that the handler did.
     """
 
-    __slots__ = (
-        "drops",
-        "free",
-        "items",
-        "landing",
-        "local",
-        "outer",
-        "own",
-        "plan",
-        "ref",
-        "rethrows",
-        "tag",
-    )
+    #: Whether it needs the exception itself.
+    ref = False
+    landing: Label | None = None
+    #: The landing, where it is a block of ours.
+    own: Block | None = None
+    #: Where the exception is kept: the local's number among those for exceptions, or the number
+    #: of operands above it on the stack.
+    local: int | None = None
+    drops = 0
+    #: The first local for exceptions that is free inside.
+    free = 0
 
     def __init__(
         self,
@@ -192,17 +196,6 @@ class _Handler:
         self.outer = outer
         #: The lists that end in a ``rethrow`` of what this clause caught.
         self.rethrows: list[list[Item]] = []
-        #: Whether it needs the exception itself.
-        self.ref = False
-        self.landing: Label | None = None
-        #: The landing, where it is a block of ours.
-        self.own: Block | None = None
-        #: Where the exception is kept: the local's number among those for exceptions, or the
-        #: number of operands above it on the stack.
-        self.local: int | None = None
-        self.drops = 0
-        #: The first local for exceptions that is free inside.
-        self.free = 0
 
     @property
     def arity(self) -> int:
@@ -213,41 +206,33 @@ class _Handler:
 class _Plan(_Scope):
     """A legacy try: where it stands, and what becomes of it. As a scope: what its body is in."""
 
-    __slots__ = (
-        "clauses",
-        "current",
-        "enclosing",
-        "handlers",
-        "index",
-        "items",
-        "out",
-        "own",
-        "target",
-        "try_",
-        "users",
-    )
+    #: During the walk: the handler that is being walked.
+    current: _Handler | None = None
+    #: What names the try as a label.
+    users: list[Branch | Clause] | None = None
+    #: Of a delegate: where the search for a handler goes on, and the clauses it needs.
+    target: _Scope | None = None
+    clauses: list[_Handler] | None = None
+    #: The block that stands for the try, if any.
+    own: Block | TryTable | None = None
 
     def __init__(
         self, try_: Try, items: list[Item], index: int, enclosing: Label, scope: _Scope | None
     ) -> None:
         self.parent = scope
-        self.chained = None
         self.try_ = try_
         #: The list that it stands in, and where; the label of what has that list.
         self.items = items
         self.index = index
         self.enclosing = enclosing
         self.handlers: list[_Handler] = []
-        #: During the walk: the handler that is being walked.
-        self.current: _Handler | None = None
-        #: What names the try as a label.
-        self.users: list[Branch | Clause] = []
-        #: Of a delegate: where the search for a handler goes on, and the clauses it needs.
-        self.target: _Scope | None = None
-        self.clauses: list[_Handler] | None = None
-        #: The label of normal completion; ``own`` is the block that stands for the try, if any.
+        #: The label of normal completion.
         self.out: Label = try_
-        self.own: Block | TryTable | None = None
+
+    def used_by(self, user: Branch | Clause) -> None:
+        if self.users is None:
+            self.users = []
+        self.users.append(user)
 
 
 # Items count as Any here: the walk tells them apart by class, which type checkers can't follow.
@@ -319,12 +304,15 @@ class _Conversion:
         Cutting behind an instruction that control doesn't come out of is always valid, for the
         stack is polymorphic there and suits any end.
         """
-        body = self.body
-        frames: list[_Frame] = [(enumerate(body.items), body.items, body, None, None)]
-        while frames:
-            walk, items, _label, scope, handler = frames[-1]
-            if handler is not None and handler.plan is not None:
-                handler.plan.current = handler
+        scopes = self.scopes
+        plan_of = self.plan_of
+        waiting: list[_Frame] = []
+        items = self.body.items
+        walk: Iterator[tuple[int, Any]] = enumerate(items)
+        label: Label = self.body
+        scope: _Scope | None = None
+        handler: _Handler | None = None
+        while True:
             for index, item in walk:
                 # The loop sees every item of every function with a try: the frequent ones first,
                 # and exact classes, which are quicker to tell than kinds of classes.
@@ -333,16 +321,33 @@ class _Conversion:
                     continue
                 if kind is BrIf or kind is Br:
                     if item.label.__class__ is Try:
-                        self.plan_of[item.label].users.append(item)
+                        plan_of[item.label].used_by(item)
                     if kind is BrIf:
                         continue
-                elif kind is Block or kind is Loop:
-                    inner = item.items
-                    self.scopes[item] = scope
-                    frames.append((enumerate(inner), inner, item, scope, handler))
+                elif kind is Try:
+                    plan = self.new_plan(item, items, index, label, scope, handler)
+                    waiting.append((walk, items, label, scope, handler))
+                    for inner in reversed(plan.handlers):
+                        waiting.append((enumerate(inner.items), inner.items, item, scope, inner))
+                    items = item.items
+                    walk = enumerate(items)
+                    label = item
+                    scope = plan
                     break
                 elif isinstance(item, Structured):
-                    self.enter(frames, item, index)
+                    waiting.append((walk, items, label, scope, handler))
+                    if kind is TryTable:
+                        # Its clauses' labels are outside.
+                        for clause in item.clauses:
+                            self.note_users(clause, (clause.label,))
+                        scope = _Scope(scope, item)
+                    elif kind is If and item.else_items is not None:
+                        inner_items = item.else_items
+                        waiting.append((enumerate(inner_items), inner_items, item, scope, handler))
+                    scopes[item] = scope
+                    items = item.items
+                    walk = enumerate(items)
+                    label = item
                     break
                 elif kind is Rethrow:
                     self.note_rethrow(item, items)
@@ -352,7 +357,29 @@ class _Conversion:
                     self.dead += items[index + 1 :]
                     del items[index + 1 :]
             else:
-                frames.pop()
+                if not waiting:
+                    return
+                walk, items, label, scope, handler = waiting.pop()
+                if handler is not None and handler.plan is not None:
+                    handler.plan.current = handler
+
+    def new_plan(
+        self,
+        try_: Try,
+        items: list[Item],
+        index: int,
+        enclosing: Label,
+        scope: _Scope | None,
+        outer: _Handler | None,
+    ) -> _Plan:
+        plan = _Plan(try_, items, index, enclosing, scope)
+        self.plans.append(plan)
+        self.plan_of[try_] = plan
+        if try_.delegate is not None:
+            plan.target = self.scope_at(try_.delegate)
+        else:
+            plan.handlers = [_Handler(c.tag, c.items, plan, outer) for c in try_.catches]
+        return plan
 
     def has_dead_try(self) -> bool:
         pending = [self.dead]
@@ -363,32 +390,6 @@ class _Conversion:
                 if isinstance(item, Structured):
                     pending.extend(item.sequences())
         return False
-
-    def enter(self, frames: list[_Frame], item: Structured, index: int) -> None:
-        """Go on with what is inside a structured instruction."""
-        _, items, label, scope, handler = frames[-1]
-        if isinstance(item, Try):
-            plan = _Plan(item, items, index, label, scope)
-            self.plans.append(plan)
-            self.plan_of[item] = plan
-            if item.delegate is not None:
-                plan.target = self.scope_at(item.delegate)
-            plan.handlers = [_Handler(c.tag, c.items, plan, handler) for c in item.catches]
-            frames.extend(
-                (enumerate(inner.items), inner.items, item, scope, inner)
-                for inner in reversed(plan.handlers)
-            )
-            frames.append((enumerate(item.items), item.items, item, plan, handler))
-            return
-        if isinstance(item, TryTable):
-            # Its clauses' labels are outside.
-            for table_clause in item.clauses:
-                self.note_users(table_clause, (table_clause.label,))
-            scope = _Scope(scope, item)
-        self.scopes[item] = scope
-        frames.extend(
-            (enumerate(inner), inner, item, scope, handler) for inner in reversed(item.sequences())
-        )
 
     def scope_at(self, label: Label) -> _Scope | None:
         """What is active at an open label, itself included if it is a try in its body or a
@@ -403,7 +404,7 @@ class _Conversion:
     def note_users(self, user: Branch | Clause, labels: tuple[Label, ...]) -> None:
         for label in labels:
             if label.__class__ is Try:
-                self.plan_of[label].users.append(user)
+                self.plan_of[label].used_by(user)
 
     def note_rethrow(self, rethrow: Rethrow, items: list[Item]) -> None:
         plan = self.plan_of.get(rethrow.label)
@@ -427,15 +428,14 @@ class _Conversion:
         within = not plan.handlers
         direct: list[tuple[_Handler, Label]] = []
         for handler in plan.handlers:
-            target = self.direct_target(plan, handler)
-            if target is not None:
+            if handler.rethrows:
+                handler.ref = True
+                self.place_exception(handler)
+            elif (target := self.direct_target(plan, handler)) is not None:
                 direct.append((handler, target))
                 within = within or target is try_
                 continue
             within = True
-            if handler.rethrows:
-                handler.ref = True
-                self.place_exception(handler)
             handler.landing = handler.own = Block(self.landing_type(plan, handler))
         out = self.label_that_is_there(plan)
         if out is None:
@@ -443,8 +443,7 @@ class _Conversion:
         plan.out = out
         for handler, target in direct:
             handler.landing = self.use(self.resolve(target))
-        if plan.users:
-            self.retarget_users(plan)
+        self.retarget_users(plan)
 
     def plan_delegate(self, plan: _Plan) -> None:
         """Decide what becomes of a try that delegates.
@@ -525,13 +524,13 @@ class _Conversion:
             plan.handlers = handlers = kept
         if self.options.propagate:
             # From the end: what is caught just to be thrown on might as well not be caught.
-            while handlers and self.only_rethrows(handlers[-1]):
+            while handlers and len(handlers[-1].items) <= 2 and self.only_rethrows(handlers[-1]):
                 handlers.pop()
 
     def only_rethrows(self, handler: _Handler) -> bool:
         """Whether a handler does nothing but drop its payload, or leave it, and rethrow."""
         items = handler.items
-        if len(items) > 2 or len(handler.rethrows) != 1 or handler.rethrows[0] is not items:
+        if len(handler.rethrows) != 1 or handler.rethrows[0] is not items or len(items) > 2:
             return False
         if len(items) == 1:
             return True
@@ -550,7 +549,7 @@ class _Conversion:
         nothing but the way out of the try, a branch, or a return; the label must take exactly the
         payload, while a branch could also leave some behind.
         """
-        if not self.options.direct or handler.rethrows or len(handler.items) > 1:
+        if not self.options.direct or len(handler.items) > 1:
             return None
         if not handler.items:
             target: Label = plan.try_
@@ -625,7 +624,7 @@ class _Conversion:
         return label
 
     def retarget_users(self, plan: _Plan) -> None:
-        for user in plan.users:
+        for user in plan.users or ():
             user.retarget(plan.try_, self.use(plan.out))
 
     def arity(self, label: Label) -> int:

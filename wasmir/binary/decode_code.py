@@ -127,11 +127,19 @@ def _mentions(memo: Memo, found: tokens.Triples, opcode: bytes) -> bool:
     if len(found) > 1 and found[-2][2]:
         # The scan gave up (and then matched once more, at the end).
         return True
-    distinct = set(map(_TOKEN, found))
-    for token in distinct:
-        if token not in memo:
-            memo.learn(token)
-    return not distinct.isdisjoint(memo.spellings[opcode])
+    # All that is known to be something else. The check stops at the first that isn't among that.
+    others = memo.others(opcode)
+    while not others.issuperset(map(_TOKEN, found)):
+        unknown = {token for token in map(_TOKEN, found) if token not in memo}
+        if not unknown:
+            return True
+        try:
+            for token in unknown:
+                memo[token]
+        except (InvalidError, MalformedError):
+            # Decoding will meet the same, and say where.
+            return True
+    return False
 
 
 # Open labels, the sequences waiting for them to end, the sequence being filled.
@@ -246,7 +254,14 @@ def _build(
             rethrow.label = labels[arg]
             items.append(rethrow)
         elif action == CATCH:
-            items = _catch(body, labels[-1], *arg)
+            label = labels[-1]
+            if label.__class__ is Try and not label.catches and arg[1] is None:
+                clause = new(Catch)
+                clause.tag = arg[0]
+                clause.items = items = []
+                label.catches.append(clause)
+            else:
+                items = _catch(body, label, *arg)
         elif action == LOOP:
             loop = new(Loop)
             loop.type = arg
@@ -255,7 +270,11 @@ def _build(
             waiting.append(items)
             loop.items = items = []
         elif action == DELEGATE:
-            _delegate(labels.pop(), labels[arg])
+            label = labels.pop()
+            if label.__class__ is Try and not label.catches:
+                label.delegate = labels[arg]
+            else:
+                _delegate(label, labels[arg])
             items = waiting.pop()
         elif action == ELSE:
             items = _else(labels[-1])
@@ -425,14 +444,24 @@ def split(module: Module, run: bytes) -> list[Instr]:
     return found
 
 
+_SHORT_RUN = 48
+
+
 def run_effect(module: Module, run: bytes) -> int:
     """How far a run, of an outline too, raises the operand stack."""
     memo = memo_of(module)
+    known = memo.run_effects.get(run)
+    if known is not None:
+        return known
     total = pos = 0
     while pos < len(run):
         found = memo.split_outline(run, pos)
         if found[-1]:
-            return total + sum(map(memo.effects.__getitem__, found))
+            total += sum(map(memo.effects.__getitem__, found))
+            # Cleanup code repeats; short runs of it are worth remembering.
+            if len(run) <= _SHORT_RUN:
+                memo.run_effects[run] = total
+            return total
         # A token that the regex doesn't count.
         del found[-1]
         total += sum(map(memo.effects.__getitem__, found))

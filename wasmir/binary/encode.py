@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from wasmir.binary import sections as ids
 from wasmir.binary.decode import content
-from wasmir.binary.memo import TYPE_INDEX
 from wasmir.errors import UnsupportedError
 from wasmir.types import encode_value_type
 from wasmir.wire import Reader, encode_unsigned
@@ -144,6 +143,9 @@ def _code(section: Reader, functions: list[Function]) -> Iterator[_Piece]:
 
 def _type_entry(type_: Type) -> bytes:
     """An entry of the type section that wasmir added: a function type, alone in its group."""
+    # Here, so that copying a module doesn't load the instruction table.
+    from wasmir.binary.memo import TYPE_INDEX
+
     func = type_.func
     if func is None:
         raise UnsupportedError(f"adding a type that is no function type: {type_.definition}")

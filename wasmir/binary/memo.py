@@ -6,10 +6,9 @@ once, strictly, and looked up by its bytes from then on; encoding is remembered 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, cast
 
-from wasmir.errors import InvalidError, MalformedError
+from wasmir.errors import InvalidError
 from wasmir.ir.code import Block, BlockType, If, Instr, Loop, Structured, Try, TryTable
 from wasmir.ir.effects import instruction_effect
 from wasmir.ir.function import Function
@@ -63,11 +62,12 @@ class Memo(dict[bytes, tuple[int, Any]]):
         self.module = module
         self.split = tokens.split()
         self.split_outline = tokens.split_outline()
-        # All tokens seen of each opcode.
-        self.spellings: defaultdict[bytes, set[bytes]] = defaultdict(set)
+        # Opcodes that somebody looks for, each with all tokens seen that are something else.
+        self.not_of: dict[bytes, set[bytes]] = {}
         self.block_types: dict[bytes, BlockType] = {}
         self.instrs: dict[bytes, Instr] = {}
         self.effects = Effects(self)
+        self.run_effects: dict[bytes, int] = {}
         self.rows: dict[bytes, Row] = {}
         # Encoding.
         self.openers: dict[type[Structured], Openers] = {
@@ -83,15 +83,19 @@ class Memo(dict[bytes, tuple[int, Any]]):
     def __missing__(self, token: bytes) -> tuple[int, Any]:
         row, values = decode_one(Reader(token))
         action = self[token] = self._action(token, row, values)
-        self.spellings[row.opcode].add(token)
+        for opcode, others in self.not_of.items():
+            if row.opcode != opcode:
+                others.add(token)
         return action
 
-    def learn(self, token: bytes) -> None:
-        """Note a token that may turn out to be bad: whoever decodes it hears of that."""
-        try:
-            self[token]
-        except (InvalidError, MalformedError):
-            self.spellings[token[:1]].add(token)
+    def others(self, opcode: bytes) -> set[bytes]:
+        """All tokens seen that are not of this opcode. Grows as tokens are seen."""
+        found = self.not_of.get(opcode)
+        if found is None:
+            # Opcodes of one byte are enough here, and the first byte is one.
+            found = {token for token in self if not token.startswith(opcode)}
+            self.not_of[opcode] = found
+        return found
 
     def _action(self, token: bytes, row: Row, values: tuple[Any, ...]) -> tuple[int, Any]:
         name = row.name

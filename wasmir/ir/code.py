@@ -290,7 +290,8 @@ class Try(_OneSequence):
     __slots__ = ("catches", "delegate")
 
     def __init__(self, type_: BlockType, items: list[Item] | None = None) -> None:
-        super().__init__(type_, items)
+        self.type = type_
+        self.items = [] if items is None else items
         self.catches: list[Catch] = []
         self.delegate: Label | None = None
 
@@ -324,7 +325,8 @@ class TryTable(_OneSequence):
     def __init__(
         self, type_: BlockType, clauses: list[Clause], items: list[Item] | None = None
     ) -> None:
-        super().__init__(type_, items)
+        self.type = type_
+        self.items = [] if items is None else items
         self.clauses = clauses
 
 
