@@ -34,7 +34,6 @@ from wasmir import (
     Loop,
     Module,
     Pass,
-    PassError,
     PassReport,
     Rethrow,
     Structured,
@@ -172,7 +171,7 @@ class _Handler:
 
     #: Whether it needs the exception itself.
     ref = False
-    landing: Label | None = None
+    landing: Label
     #: The landing, where it is a block of ours.
     own: Block | None = None
     #: Where the exception is kept: the local's number among those for exceptions, or the number
@@ -266,7 +265,8 @@ class _Conversion:
         self.dead: list[Item] = []
         #: Labels of ours that something goes to.
         self.used: set[Label] = set()
-        self.trampoline: Block | None = None
+        #: What leaves the function past handlers that must not see it.
+        self.trampoline: _Handler | None = None
 
     def run(self) -> int | None:
         """Convert; how many live trys there were, or ``None`` where nothing had to be done."""
@@ -297,7 +297,7 @@ class _Conversion:
 
     # The walk
 
-    def survey(self) -> None:
+    def survey(self) -> None:  # noqa: PLR0912 - one loop; calls would double its time
         """Find the trys, outer before inner, and cut off dead code.
 
         Dead code goes because nothing is known about it: operand heights have no meaning there.
@@ -328,7 +328,9 @@ class _Conversion:
                     plan = self.new_plan(item, items, index, label, scope, handler)
                     waiting.append((walk, items, label, scope, handler))
                     for inner in reversed(plan.handlers):
-                        waiting.append((enumerate(inner.items), inner.items, item, scope, inner))
+                        # PERF401 would have a generator, which takes longer for the usual one.
+                        frame = enumerate(inner.items), inner.items, item, scope, inner
+                        waiting.append(frame)  # noqa: PERF401
                     items = item.items
                     walk = enumerate(items)
                     label = item
@@ -423,7 +425,12 @@ class _Conversion:
         for handler in plan.handlers:
             if handler.outer is not None:
                 handler.free = handler.outer.free
-        self.drop_clauses(plan)
+        if len(plan.handlers) > 1 and self.options.prune:
+            self.drop_duplicates(plan)
+        if self.options.propagate:
+            # From the end: what is caught just to be thrown on might as well not be caught.
+            while plan.handlers and self.only_rethrows(plan.handlers[-1]):
+                plan.handlers.pop()
         # A clause can't name its own try_table: what it names must enclose it.
         within = not plan.handlers
         direct: list[tuple[_Handler, Label]] = []
@@ -470,11 +477,10 @@ class _Conversion:
 
     def trampoline_handler(self) -> _Handler:
         if self.trampoline is None:
-            self.trampoline = Block(self.module.block_type((), (EXNREF,)))
-        handler = _Handler(None, [])
-        handler.ref = True
-        handler.landing = self.trampoline
-        return handler
+            handler = self.trampoline = _Handler(None, [])
+            handler.ref = True
+            handler.landing = handler.own = Block(self.module.block_type((), (EXNREF,)))
+        return self.trampoline
 
     def chain(self, scope: _Scope | None) -> tuple[list[_Handler], bool]:
         """The handlers that an exception meets from the scope outwards, each tag once; and whether
@@ -511,26 +517,20 @@ class _Conversion:
         handler.landing = clause.label
         return handler
 
-    def drop_clauses(self, plan: _Plan) -> None:
-        handlers = plan.handlers
-        if self.options.prune and len(handlers) > 1:
-            # The same index is the same tag; different indices may be, too, so those stay.
-            seen: set[Tag | None] = set()
-            kept = []
-            for handler in handlers:
-                if handler.tag not in seen:
-                    seen.add(handler.tag)
-                    kept.append(handler)
-            plan.handlers = handlers = kept
-        if self.options.propagate:
-            # From the end: what is caught just to be thrown on might as well not be caught.
-            while handlers and len(handlers[-1].items) <= 2 and self.only_rethrows(handlers[-1]):
-                handlers.pop()
+    def drop_duplicates(self, plan: _Plan) -> None:
+        """The same index is the same tag; different indices may be, too, so those stay."""
+        seen: set[Tag | None] = set()
+        kept = []
+        for handler in plan.handlers:
+            if handler.tag not in seen:
+                seen.add(handler.tag)
+                kept.append(handler)
+        plan.handlers = kept
 
     def only_rethrows(self, handler: _Handler) -> bool:
         """Whether a handler does nothing but drop its payload, or leave it, and rethrow."""
         items = handler.items
-        if len(handler.rethrows) != 1 or handler.rethrows[0] is not items or len(items) > 2:
+        if len(items) > 2 or len(handler.rethrows) != 1 or handler.rethrows[0] is not items:
             return False
         if len(items) == 1:
             return True
@@ -659,7 +659,7 @@ class _Conversion:
             self.replace_by_block(plan)
             return
         table = plan.own if isinstance(plan.own, TryTable) else TryTable(try_.type, [])
-        table.clauses = [self.clause(handler) for handler in handlers]
+        table.clauses = [Clause(h.tag, h.landing, h.ref) for h in handlers]
         table.items = try_.items
         items: list[Item] = [table]
         landings = [handler for handler in handlers if handler.own is not None]
@@ -699,17 +699,12 @@ class _Conversion:
         landed += handler.items
         return landed
 
-    def clause(self, handler: _Handler) -> Clause:
-        if handler.landing is None:
-            raise PassError(f"{self.options.name}: a clause has no landing")
-        return Clause(handler.tag, handler.landing, handler.ref)
-
     def rewrite_delegate(self, plan: _Plan) -> None:
         table = plan.own
         if plan.clauses is None or not isinstance(table, TryTable):
             self.replace_by_block(plan)
             return
-        table.clauses = [self.clause(handler) for handler in plan.clauses]
+        table.clauses = [Clause(h.tag, h.landing, h.ref) for h in plan.clauses]
         table.items = plan.try_.items
         plan.items[plan.index] = table
 
@@ -733,7 +728,7 @@ class _Conversion:
             end
             throw_ref
         """
-        trampoline = self.trampoline
+        trampoline = None if self.trampoline is None else self.trampoline.own
         if trampoline is None:
             return
         body = self.body

@@ -444,7 +444,7 @@ def split(module: Module, run: bytes) -> list[Instr]:
     return found
 
 
-_SHORT_RUN = 48
+_SHORT_RUN = 80
 
 
 def run_effect(module: Module, run: bytes) -> int:
