@@ -52,6 +52,9 @@ __all__ = ["LegacyToExnref"]
 # in a local takes four.
 _MOST_DROPS = 3
 
+# What replaces a try goes into the list that the try stands in, up to so many items.
+_MOST_SPLICED = 500
+
 
 @dataclass(frozen=True)
 class LegacyToExnref(Pass):
@@ -330,7 +333,7 @@ class _Conversion:
                     for inner in reversed(plan.handlers):
                         # PERF401 would have a generator, which takes longer for the usual one.
                         frame = enumerate(inner.items), inner.items, item, scope, inner
-                        waiting.append(frame)  # noqa: PERF401
+                        waiting.append(frame)
                     items = item.items
                     walk = enumerate(items)
                     label = item
@@ -683,10 +686,20 @@ class _Conversion:
         if isinstance(own, Block) and own in self.used:
             own.items = items
             plan.items[plan.index] = own
-        elif len(items) == 1:
-            plan.items[plan.index] = items[0]
         else:
+            self.put(plan, items)
+
+    def put(self, plan: _Plan, items: list[Item]) -> None:
+        """Put items where the try is. Many of them come in a block: each try around them would
+        have to copy them once more.
+        """
+        if len(items) == 1:
+            plan.items[plan.index] = items[0]
+        elif len(items) <= _MOST_SPLICED:
             plan.items[plan.index : plan.index + 1] = items
+            items.clear()
+        else:
+            plan.items[plan.index] = Block(plan.try_.type, items)
 
     def landed(self, handler: _Handler, items: list[Item]) -> list[Item]:
         """The landing block around the items, and the handler's code behind it."""
@@ -697,6 +710,8 @@ class _Conversion:
         if handler.local is not None:
             landed.append(self.module.instr("local.set", self.first_local + handler.local))
         landed += handler.items
+        # Whoever looks for what this list had finds it where it is now; memory is for one copy.
+        handler.items.clear()
         return landed
 
     def rewrite_delegate(self, plan: _Plan) -> None:
@@ -715,7 +730,7 @@ class _Conversion:
             own.items = plan.try_.items
             plan.items[plan.index] = own
         else:
-            plan.items[plan.index : plan.index + 1] = plan.try_.items
+            self.put(plan, plan.try_.items)
 
     def finish(self) -> None:
         """Put the trampoline around everything.

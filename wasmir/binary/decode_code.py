@@ -171,8 +171,9 @@ def _decode(
             raise InvalidError(error.reason, error.function, where) from None
         if not labels:
             # At the end of the data the regex finds nothing once more.
-            if any(next(walk)):
-                pos += _seen(found, walk)[0]
+            surplus = next(walk)
+            if any(surplus):
+                pos += _seen(found, walk)[0] - len(surplus[0]) - len(surplus[1])
                 raise MalformedError("END opcode expected: the body goes on behind its end", pos)
             return
         pos += _seen(found, walk)[0]
@@ -274,7 +275,7 @@ def _build(
             if label.__class__ is Try and not label.catches:
                 label.delegate = labels[arg]
             else:
-                _delegate(label, labels[arg])
+                _delegate(label, labels, ~arg)
             items = waiting.pop()
         elif action == ELSE:
             items = _else(labels[-1])
@@ -316,10 +317,10 @@ def _else(label: Label) -> list[Item]:
     return label.else_items
 
 
-def _delegate(closed: Label, target: Label) -> None:
+def _delegate(closed: Label, labels: list[Label], depth: int) -> None:
     if not isinstance(closed, Try) or closed.catches:
         raise MalformedError("unexpected delegate: no try without handlers is open here", 0)
-    closed.delegate = target
+    closed.delegate = _outer(labels, depth)
 
 
 def _outer(labels: list[Label], depth: int) -> Label:
@@ -341,7 +342,7 @@ def _branch(
     node: Branch
     if row.name == "delegate":
         closed = labels.pop()
-        _delegate(closed, _outer(labels, values[0]))
+        _delegate(closed, labels, values[0])
         if wire is not None:
             body._wires[closed] = (values[0],), wire
         return None
