@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import length_hint
 from typing import Any, ClassVar, TypeAlias
 
 from wasmir import (
@@ -238,9 +239,7 @@ class _Plan(_Scope):
 
 
 # Items count as Any here: the walk tells them apart by class, which type checkers can't follow.
-_Frame: TypeAlias = tuple[
-    Iterator[tuple[int, Any]], list[Item], Label, _Scope | None, _Handler | None
-]
+_Frame: TypeAlias = tuple[Iterator[Any], list[Item], Label, _Scope | None, _Handler | None]
 
 
 _LandingTypes: TypeAlias = dict[tuple[BlockType, Tag | None, bool], BlockType]
@@ -311,12 +310,12 @@ class _Conversion:
         plan_of = self.plan_of
         waiting: list[_Frame] = []
         items = self.body.items
-        walk: Iterator[tuple[int, Any]] = enumerate(items)
+        walk: Iterator[Any] = iter(items)
         label: Label = self.body
         scope: _Scope | None = None
         handler: _Handler | None = None
         while True:
-            for index, item in walk:
+            for item in walk:
                 # The loop sees every item of every function with a try: the frequent ones first,
                 # and exact classes, which are quicker to tell than kinds of classes.
                 kind = item.__class__
@@ -328,18 +327,19 @@ class _Conversion:
                     if kind is BrIf:
                         continue
                 elif kind is Try:
+                    index = len(items) - length_hint(walk) - 1
                     plan = self.new_plan(item, items, index, label, scope, handler)
                     waiting.append((walk, items, label, scope, handler))
                     for inner in reversed(plan.handlers):
                         # PERF401 would have a generator, which takes longer for the usual one.
-                        frame = enumerate(inner.items), inner.items, item, scope, inner
+                        frame = iter(inner.items), inner.items, item, scope, inner
                         waiting.append(frame)
                     items = item.items
-                    walk = enumerate(items)
+                    walk = iter(items)
                     label = item
                     scope = plan
                     break
-                elif isinstance(item, Structured):
+                elif issubclass(kind, Structured):
                     waiting.append((walk, items, label, scope, handler))
                     if kind is TryTable:
                         # Its clauses' labels are outside.
@@ -348,19 +348,20 @@ class _Conversion:
                         scope = _Scope(scope, item)
                     elif kind is If and item.else_items is not None:
                         inner_items = item.else_items
-                        waiting.append((enumerate(inner_items), inner_items, item, scope, handler))
+                        waiting.append((iter(inner_items), inner_items, item, scope, handler))
                     scopes[item] = scope
                     items = item.items
-                    walk = enumerate(items)
+                    walk = iter(items)
                     label = item
                     break
                 elif kind is Rethrow:
                     self.note_rethrow(item, items)
                 elif isinstance(item, Branch):
                     self.note_users(item, item.labels)
-                if index + 1 < len(items) and terminates(item):
-                    self.dead += items[index + 1 :]
-                    del items[index + 1 :]
+                left = length_hint(walk)
+                if left and terminates(item):
+                    self.dead += items[-left:]
+                    del items[-left:]
             else:
                 if not waiting:
                     return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, EntryPoints
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pytest
 from hypothesis import given
@@ -152,7 +152,11 @@ def test_errors_say_what_would_be_right(text: str, reason: str) -> None:
         Pipeline.parse(text)
 
 
-@given(st.text())
+# Characters that mean something in a pipeline come up more often than among all there are.
+texts = st.one_of(st.text(), st.text(st.sampled_from('a1 "\\{},=.\n')))
+
+
+@given(texts)
 def test_any_text_gives_a_pipeline_or_an_error(text: str) -> None:
     for wrapped in (text, f"note{{{text}}}", f"note{{text={text}}}", f'note{{text="{text}"}}'):
         try:
@@ -162,9 +166,9 @@ def test_any_text_gives_a_pipeline_or_an_error(text: str) -> None:
         assert Pipeline.parse(str(parsed)) == parsed
 
 
-notes = st.builds(Note, text=st.text(), count=st.integers(), twice=st.booleans())
+notes = st.builds(Note, text=texts, count=st.integers(), twice=st.booleans())
 options = {field.name: st.booleans() for field in dataclasses.fields(LegacyToExnref)}
-conversions = st.builds(LegacyToExnref, **options)  # type: ignore[arg-type]
+conversions = st.builds(LegacyToExnref, **options)
 
 
 @given(st.lists(st.one_of(notes, conversions), max_size=4))
@@ -187,8 +191,8 @@ def test_available_passes() -> None:
     found = available_passes()
     assert list(found) == sorted(found)
     assert set(found) >= {*BUILT_IN, "note", "fail", "missing"}
-    assert found["note"]() is Note
-    assert found["legacy-to-exnref"]() is LegacyToExnref
+    loaded: list[type] = [found[name]() for name in ("note", "legacy-to-exnref")]
+    assert loaded == [Note, LegacyToExnref]
     with pytest.raises(PassError, match="can't be loaded"):
         found["missing"]()
 
@@ -198,9 +202,9 @@ def test_built_in_passes_are_what_they_say() -> None:
         loaded = available_passes()[name]()
         assert loaded.name == name
         assert (loaded.__module__, loaded.__name__) == (home, class_name)
-        assert dataclasses.is_dataclass(loaded)
         assert loaded.__doc__
-        for field in dataclasses.fields(loaded):
+        options = dataclasses.fields(cast("Any", loaded))
+        for field in options:
             assert field.metadata.get("help"), f"{name}: option {field.name} has no help"
 
 

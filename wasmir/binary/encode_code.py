@@ -114,6 +114,7 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
     blocks, loops, ifs = openers[Block], openers[Loop], openers[If]
     tries, tables = openers[Try], openers[TryTable]
     br_ifs, brs = _BR_IF_DEPTHS, _BR_DEPTHS
+    only_clause = memo.only_clause
     wires = body._wires
     # The height of the innermost open label; the body's own is 0.
     top = 0
@@ -164,7 +165,13 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
                 emit(memo.encode_instr(item) if known is None else known[1])
             elif kind is TryTable:
                 emit(tables[item.type])
-                emit(_encode_clauses(memo, item, top, wires))
+                clauses = item.clauses
+                if len(clauses) == 1 and not wires:
+                    clause = clauses[0]
+                    emit(only_clause[clause.tag, clause.ref])
+                    emit(_LABEL_DEPTHS[top - clause.label._height])
+                else:
+                    emit(_encode_clauses(memo, item, top, wires))
                 stack.append((walk, item, None, b"\x0b"))
                 top += 1
                 item._height = top

@@ -78,6 +78,8 @@ class Memo(dict[bytes, tuple[int, Any]]):
             TryTable: Openers(self, b"\x1f"),
         }
         self.clause_heads = ClauseHeads()
+        # The same behind the count of one.
+        self.only_clause = ClauseHeads(b"\x01")
         self.encoded: dict[int, tuple[Instr, bytes]] = {}
 
     def __missing__(self, token: bytes) -> tuple[int, Any]:
@@ -296,10 +298,14 @@ CATCH_KINDS = {
 class ClauseHeads(dict[tuple[Tag | None, bool], bytes]):
     """A catch clause up to its label, by tag and whether it wants the exception itself."""
 
+    def __init__(self, before: bytes = b"") -> None:
+        self.before = before
+
     def __missing__(self, key: tuple[Tag | None, bool]) -> bytes:
         tag, ref = key
         kind = bytes((CATCH_KINDS[tag is None, ref].value,))
-        head = self[key] = kind if tag is None else kind + encode_unsigned(tag.index)
+        head = self.before + (kind if tag is None else kind + encode_unsigned(tag.index))
+        self[key] = head
         return head
 
 
