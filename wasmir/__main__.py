@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line and leave."""
     from wasmir.cli import cli
 
-    cli(prog_name="wasmir")
+    code: int | str | None = 1
+    try:
+        cli(prog_name="wasmir")
+    except SystemExit as leaving:
+        code = leaving.code
+    if isinstance(code, str):
+        sys.stderr.write(f"{code}\n")
+        code = 1
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = code or 1
+    # All is written. Taking hundreds of thousands of objects apart one by one would take longer
+    # than many a module does.
+    os._exit(code or 0)
 
 
 if __name__ == "__main__":

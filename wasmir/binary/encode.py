@@ -120,25 +120,25 @@ def _counted(module: Module, id_: int, added: list[_Piece], count: int) -> list[
 
 def _code(section: Reader, functions: list[Function]) -> Iterator[_Piece]:
     """The code section; an open body that still encodes to its bytes counts as raw."""
-    start = section.pos
+    copied_from = section.pos
     section.u32()
     position = section.pos
-    yield start, position
     data = section.data
     for function in functions:
         if function.imported is not None:
             continue
         start, end = function._start, function._end
-        if function.is_raw:
-            yield position, end
-        else:
+        if function._body is not None or function._code is not None:
             code = function.code
-            if len(code) == end - start and data.startswith(code, start):
-                yield position, end
-            else:
+            if len(code) != end - start or not data.startswith(code, start):
+                if position > copied_from:
+                    yield copied_from, position
                 yield encode_unsigned(len(code))
                 yield code
+                copied_from = end
         position = end
+    if position > copied_from:
+        yield copied_from, position
 
 
 def _type_entry(type_: Type) -> bytes:

@@ -89,7 +89,8 @@ class Module:
             return
         temporary = target.with_name(f".{target.name}.{os.getpid()}-{id(pieces):x}.tmp")
         try:
-            with temporary.open("xb") as stream:
+            # The pieces are many and small where functions were changed.
+            with temporary.open("xb", buffering=1 << 20) as stream:
                 stream.writelines(pieces)
             if known is not None:
                 temporary.chmod(stat.S_IMODE(known.st_mode))
