@@ -106,12 +106,6 @@ class LegacyToExnref(Pass):
         Raises UnsupportedError for an object file, InvalidError and MalformedError for a body
         that breaks the rules which conversion relies on.
         """
-        for custom in module.customs:
-            if custom.relocatable:
-                raise UnsupportedError(
-                    f"a relocatable object (it has a {custom.name!r} section) can't be converted: "
-                    "its relocations name places in the code; link it first"
-                )
         report = PassReport(self.name)
         with bulk_work():
             checkpoint = module.checkpoint()
@@ -136,6 +130,8 @@ class LegacyToExnref(Pass):
             if found is None:
                 function.close()
             else:
+                if not converted:
+                    refuse_object(module)
                 function.settle()
                 trys += found
                 converted.append(function)
@@ -240,6 +236,16 @@ class _Plan(_Scope):
 
 # Items count as Any here: the walk tells them apart by class, which type checkers can't follow.
 _Frame: TypeAlias = tuple[Iterator[Any], list[Item], Label, _Scope | None, _Handler | None]
+
+
+def refuse_object(module: Module) -> None:
+    """Raise UnsupportedError for an object file, whose relocations name places in the code."""
+    for custom in module.customs:
+        if custom.relocatable:
+            raise UnsupportedError(
+                f"a relocatable object (it has a {custom.name!r} section) can't be converted: "
+                "its relocations name places in the code; link it first"
+            )
 
 
 _LandingTypes: TypeAlias = dict[tuple[BlockType, Tag | None, bool], BlockType]
@@ -448,7 +454,7 @@ class _Conversion:
                 continue
             within = True
             handler.landing = handler.own = Block(self.landing_type(plan, handler))
-        out = self.label_that_is_there(plan)
+        out = self.label_that_is_there(plan) if plan.items[-1] is try_ else None
         if out is None:
             out = plan.own = Block(try_.type) if within else TryTable(try_.type, [])
         plan.out = out
@@ -464,14 +470,19 @@ class _Conversion:
         landings of the target's handlers, which enclose it; and what none of those takes, but one
         in between would, leaves the function by the trampoline.
         """
-        wanted, complete = self.chain(plan.target)
         natural, _ = self.chain(plan.parent)
-        if wanted != natural:
-            plan.clauses = list(wanted)
-            tags = {handler.tag for handler in wanted}
-            if not complete and any(h.tag is None or h.tag not in tags for h in natural):
-                plan.clauses.append(self.trampoline_handler())
-        out = self.label_that_is_there(plan)
+        if plan.target is None:
+            # To the caller, which is what compilers mostly mean: past whatever there is.
+            if natural:
+                plan.clauses = [self.trampoline_handler()]
+        else:
+            wanted, complete = self.chain(plan.target)
+            if wanted != natural:
+                plan.clauses = list(wanted)
+                tags = {handler.tag for handler in wanted}
+                if not complete and any(h.tag is None or h.tag not in tags for h in natural):
+                    plan.clauses.append(self.trampoline_handler())
+        out = self.label_that_is_there(plan) if plan.items[-1] is plan.try_ else None
         if plan.clauses is not None:
             plan.own = TryTable(plan.try_.type, [])
         elif out is None:
@@ -494,6 +505,8 @@ class _Conversion:
         path: list[_Scope] = []
         found: list[_Handler] = []
         complete = False
+        if scope is not None and scope.chained is not None:
+            return scope.chained
         while scope is not None:
             if scope.chained is not None:
                 found, complete = scope.chained
@@ -603,13 +616,12 @@ class _Conversion:
     # Labels
 
     def label_that_is_there(self, plan: _Plan) -> Label | None:
-        """The label of what the try is the last thing in, if a branch there does the same as
-        falling off the end of both. A loop's label is at its start, so never that of a loop.
+        """The label of what the try is the last thing in (it is), if a branch there does the same
+        as falling off the end of both. A loop's label is at its start, so never that of a loop.
         """
         enclosing = plan.enclosing
         if (
             not self.options.elide
-            or plan.items[-1] is not plan.try_
             or isinstance(enclosing, Loop)
             # Valid code has exactly the results on the stack at an end: equal counts suffice.
             or self.arity(enclosing) != len(plan.try_.type.results)

@@ -127,7 +127,7 @@ def test_parse(text: str, passes: tuple[Pass, ...]) -> None:
         ("{}", "character 1: the name of a pass is expected"),
         ("note}", "character 5: a comma is expected"),
         ("note{", "expected"),
-        ("note{count", "option 'count' is a number"),
+        ("note{count", "option 'count' needs a value"),
         ("note{twice", "a comma or } is expected"),
         ("note{count=", "a value for 'count' is expected"),
         ("note{count=}", "a value for 'count' is expected"),

@@ -63,15 +63,23 @@ _output = click.option(
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
 
-def _read(file: str) -> Module:
+@contextmanager
+def _naming(file: str) -> Iterator[None]:
+    """Errors about a module say which file it came from."""
     try:
+        yield
+    except PassError:
+        raise
+    except WasmError as error:
+        error.reason = f"{'standard input' if file == '-' else file}: {error.reason}"
+        raise
+
+
+def _read(file: str) -> Module:
+    with _naming(file):
         if file == "-":
             return Module.from_bytes(sys.stdin.buffer.read())
         return Module.from_file(file)
-    except WasmError as error:
-        # With several files in play, say which.
-        error.reason = f"{'standard input' if file == '-' else file}: {error.reason}"
-        raise
 
 
 def _write(module: Module, output: str) -> None:
@@ -156,7 +164,7 @@ def _transform(
     file: str, output: str, pipeline: Pipeline, *, as_json: bool, strip_stale: bool
 ) -> None:
     module = _read(file)
-    with _progress():
+    with _naming(file), _progress():
         reports = pipeline.run(module)
     stale = {name: why for report in reports for name, why in report.stale.items()}
     if strip_stale:
@@ -219,8 +227,8 @@ def passes(as_json: bool) -> None:
     for each in listed:
         click.echo(f"{each['name']}: {each['summary']}")
         for option in cast("list[dict[str, Any]]", each["options"]):
-            default = str(option["default"]).lower()
-            click.echo(f"    {option['name']}={default:<8} {option['help']}")
+            spelled = f"{option['name']}={str(option['default']).lower()}"
+            click.echo(f"    {spelled:<20} {option['help']}")
 
 
 @cli.command()
@@ -232,7 +240,7 @@ def info(file: str, as_json: bool) -> None:
     from wasmir.pipeline import track
     from wasmir.summary import summarize
 
-    with _progress():
+    with _naming(file), _progress():
         summary = summarize(module, lambda functions: track(functions, "reading code"))
     if as_json:
         click.echo(json.dumps(summary.as_dict()))

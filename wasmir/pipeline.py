@@ -277,8 +277,10 @@ class _Parser:
         if name in values:
             raise self.error(f"option {name!r} is given twice", pos)
         if self.peek()[1] != "=":
+            if get_type_hints(class_)[name] is not bool:
+                raise self.error(f"option {name!r} needs a value, as in {name}=...", pos)
             # A flag on its own is true.
-            values[name] = self.value(class_, name, "word", "true", pos)
+            values[name] = True
             return
         self.next()
         values[name] = self.value(class_, name, *self.next())

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wasmir.ir.bulk import bulk_work
 from wasmir.ir.codec import Section, codec
 
 if TYPE_CHECKING:
@@ -95,6 +96,11 @@ class Module:
             if known is not None:
                 temporary.chmod(stat.S_IMODE(known.st_mode))
             temporary.replace(target)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            # The temporary name would mean nothing to whoever reads the message.
+            error.filename, error.filename2 = str(path), None
+            raise
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -111,7 +117,8 @@ class Module:
 
     def _read_types(self) -> list[Type]:
         if self._types is None:
-            self._types = codec().read_types(self)
+            with bulk_work():
+                self._types = codec().read_types(self)
             self._types_read = len(self._types)
             for type_ in self._types:
                 if type_.stands_for_its_function_type and type_.func is not None:
@@ -121,14 +128,16 @@ class Module:
     @property
     def imports(self) -> Sequence[Import]:
         if self._imports is None:
-            self._imports = codec().read_imports(self)
+            with bulk_work():
+                self._imports = codec().read_imports(self)
         return self._imports
 
     @property
     def functions(self) -> Sequence[Function]:
         """All functions by index, imported ones first."""
         if self._functions is None:
-            self._functions = codec().read_functions(self)
+            with bulk_work():
+                self._functions = codec().read_functions(self)
         return self._functions
 
     @property
