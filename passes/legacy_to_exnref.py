@@ -225,6 +225,8 @@ class _Plan(_Scope):
         self.index = index
         self.enclosing = enclosing
         self.handlers: list[_Handler] = []
+        #: During the walk: the handlers that have more to them than the usual.
+        self.to_walk: list[_Handler] = []
         #: The label of normal completion.
         self.out: Label = try_
 
@@ -335,13 +337,17 @@ class _Conversion:
                 elif kind is Try:
                     index = len(items) - length_hint(walk) - 1
                     plan = self.new_plan(item, items, index, label, scope, handler)
+                    inside = item.items
+                    plain = len(inside) == 1 and inside[0].__class__ is bytes
+                    if plain and not plan.to_walk:
+                        continue
                     waiting.append((walk, items, label, scope, handler))
-                    for inner in reversed(plan.handlers):
+                    for inner in reversed(plan.to_walk):
                         # PERF401 would have a generator, which takes longer for the usual one.
                         frame = iter(inner.items), inner.items, item, scope, inner
                         waiting.append(frame)
-                    items = item.items
-                    walk = iter(items)
+                    items = inside
+                    walk = iter(()) if plain else iter(items)
                     label = item
                     scope = plan
                     break
@@ -389,8 +395,21 @@ class _Conversion:
         self.plan_of[try_] = plan
         if try_.delegate is not None:
             plan.target = self.scope_at(try_.delegate)
-        else:
-            plan.handlers = [_Handler(c.tag, c.items, plan, outer) for c in try_.catches]
+            return plan
+        for catch in try_.catches:
+            items = catch.items
+            handler = _Handler(catch.tag, items, plan, outer)
+            plan.handlers.append(handler)
+            # Most handlers are a run and a rethrow, or the rethrow alone: nothing to walk.
+            last = items[-1] if items else None
+            if (
+                isinstance(last, Rethrow)
+                and last.label is try_
+                and (len(items) == 1 or (len(items) == 2 and isinstance(items[0], bytes)))
+            ):
+                handler.rethrows.append(items)
+            else:
+                plan.to_walk.append(handler)
         return plan
 
     def has_dead_try(self) -> bool:
@@ -681,7 +700,7 @@ class _Conversion:
         landings = [handler for handler in handlers if handler.own is not None]
         if landings:
             last = landings[-1]
-            if self.options.order and len(landings) > 1:
+            if len(landings) > 1 and self.options.order:
                 # The outermost handler needs no jump, so one that goes on should be it.
                 last = next((h for h in landings if falls_through(h.items)), last)
                 landings.remove(last)
@@ -768,7 +787,7 @@ class _Conversion:
     def let_go(self) -> None:
         """Break the circles between plans, so that counting references frees them."""
         for plan in self.plans:
-            plan.handlers = []
+            plan.handlers = plan.to_walk = []
             plan.current = plan.clauses = plan.parent = plan.target = plan.chained = None
             plan.try_.catches = []
         self.plan_of.clear()

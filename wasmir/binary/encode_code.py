@@ -172,6 +172,11 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
                     emit(_LABEL_DEPTHS[top - clause.label._height])
                 else:
                     emit(_encode_clauses(memo, item, top, wires))
+                items = item.items
+                if len(items) == 1 and items[0].__class__ is bytes:
+                    emit(items[0])
+                    emit(b"\x0b")
+                    continue
                 stack.append((walk, item, None, b"\x0b"))
                 top += 1
                 item._height = top

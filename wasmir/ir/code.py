@@ -379,9 +379,13 @@ def terminates(item: Item) -> bool:
     """Whether control never goes on behind the item, as validation sees it: the operand stack is
     polymorphic there. Of structured instructions and runs that is never so.
     """
+    # Exact classes of the frequent ones first: this is asked very often.
+    kind = item.__class__
+    if kind is bytes:
+        return False
     if isinstance(item, Instr):
         return Trait.TERMINATES in item.row.traits
-    return isinstance(item, (Br, BrTable, Rethrow))
+    return kind is Br or isinstance(item, (BrTable, Rethrow))
 
 
 def falls_through(items: list[Item]) -> bool:
