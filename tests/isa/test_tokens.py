@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -432,3 +434,26 @@ def test_bodies_take_linear_time(name: str) -> None:
         return look
 
     assert_linear(make, SMALL // 2)
+
+
+def test_both_spellings_of_runs_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What older Pythons get in the place of possessive quantifiers splits code alike."""
+    code = [
+        function.code
+        for path in sorted((Path(__file__).parents[2] / "corpus" / "built").glob("*.wasm"))
+        for function in Module.from_file(path).functions
+        if function.imported is None
+    ]
+    found = []
+    for possessive in (False, True):
+        monkeypatch.setattr(tokens, "_POSSESSIVE", possessive and sys.version_info >= (3, 11, 5))
+        scanners = [tokens.skeleton.__wrapped__(), tokens.outline.__wrapped__()]
+        found.append(
+            [
+                scan(each, tokens.skip_locals(each, 0, len(each)), len(each))
+                for scan in scanners
+                for each in code
+            ]
+        )
+    assert len(code) > 100
+    assert found[0] == found[1]

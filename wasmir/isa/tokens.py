@@ -20,6 +20,7 @@ A third regex counts locals.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -201,7 +202,7 @@ def _closed_block(alternatives: list[bytes]) -> bytes:
         inside = [*alternatives, rb"[\x0c\x0d][\x00-\x%02x]" % depth, *_LEAVERS]
         if closed:
             inside.append(closed)
-        closed = rb"[\x02-\x04]" + _BLOCK_TYPE + b"(?:" + b"|".join(inside) + rb")*+\x0b"
+        closed = rb"[\x02-\x04]" + _BLOCK_TYPE + _any_number(inside) + rb"\x0b"
     return closed
 
 
@@ -228,9 +229,20 @@ def _run_alternatives() -> list[bytes]:
     return short + alternatives
 
 
+# Up to CPython 3.11.4 a possessive quantifier goes wrong when what it repeats has to try several
+# alternatives (python/cpython#106052). An atomic group says the same there, a little slower.
+_POSSESSIVE = sys.version_info >= (3, 11, 5)
+
+
+def _any_number(alternatives: Iterable[bytes]) -> bytes:
+    """As many as there are, never to be retried with fewer."""
+    repeated = b"(?:" + b"|".join(alternatives) + b")*"
+    return repeated + b"+" if _POSSESSIVE else b"(?>" + repeated + b")"
+
+
 def _compile_skeleton(run: list[bytes]) -> Scan:
     control = b"|".join(_alternatives(row for row in ROWS if is_control(row)))
-    pattern = b"((?:" + b"|".join(run) + b")*+)(?:(" + control + b")|(.).*+|)"
+    pattern = b"(" + _any_number(run) + b")(?:(" + control + b")|(.).*+|)"
     return re.compile(pattern, re.DOTALL).findall
 
 
