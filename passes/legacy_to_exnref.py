@@ -131,7 +131,7 @@ class LegacyToExnref(Pass):
                 function.close()
             else:
                 if not converted:
-                    refuse_object(module)
+                    _refuse_object(module)
                 function.settle()
                 trys += found
                 converted.append(function)
@@ -141,6 +141,16 @@ class LegacyToExnref(Pass):
             for name in ("exception-handling", "multivalue", "reference-types"):
                 module.require_target_feature(name)
             report.stale = module.code_moved(converted)
+
+
+def _refuse_object(module: Module) -> None:
+    """Raise UnsupportedError for an object file, whose relocations name places in the code."""
+    for custom in module.customs:
+        if custom.relocatable:
+            raise UnsupportedError(
+                f"a relocatable object (it has a {custom.name!r} section) can't be converted: "
+                "its relocations name places in the code; link it first"
+            )
 
 
 # Hundreds of thousands of these are made for a large module. Defaults are attributes of the class,
@@ -238,16 +248,6 @@ class _Plan(_Scope):
 
 # Items count as Any here: the walk tells them apart by class, which type checkers can't follow.
 _Frame: TypeAlias = tuple[Iterator[Any], list[Item], Label, _Scope | None, _Handler | None]
-
-
-def refuse_object(module: Module) -> None:
-    """Raise UnsupportedError for an object file, whose relocations name places in the code."""
-    for custom in module.customs:
-        if custom.relocatable:
-            raise UnsupportedError(
-                f"a relocatable object (it has a {custom.name!r} section) can't be converted: "
-                "its relocations name places in the code; link it first"
-            )
 
 
 _LandingTypes: TypeAlias = dict[tuple[BlockType, Tag | None, bool], BlockType]

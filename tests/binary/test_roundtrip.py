@@ -627,3 +627,23 @@ def test_sized_pieces() -> None:
         10,
         vector([sized(b"\0\2\x40\x0c\0\x0b\x0b"), sized(b"\1\1\x7f\x0b")]),
     )
+
+
+def test_settling_what_is_wrong_loses_nothing() -> None:
+    """A tree that can't be encoded is still there, whole, to be mended."""
+    opened = Module.from_file(find("cpp-legacy-O2").path)
+    function = next(
+        each
+        for each in opened.functions
+        if each.imported is None and any(isinstance(item, Br) for item in each.body)
+    )
+    before = function.code
+    body = function.body
+    stray = Br(Block(opened.block_type()))
+    body.items.append(stray)
+    with pytest.raises(InvalidError, match="unknown label"):
+        function.settle()
+    assert function.body is body
+    body.items.remove(stray)
+    function.settle()
+    assert function.code == before

@@ -46,7 +46,9 @@ __all__ = ["encode_body"]
 
 # A closed label's height: far above any real one, so that the depth of a branch to it comes out
 # negative, which no table of depths holds.
-CLOSED = 1 << 40
+_CLOSED = 1 << 40
+
+_STALE = "unknown label: a branch stands outside the block it names"
 
 
 class _Depths(dict[int, bytes]):
@@ -57,7 +59,7 @@ class _Depths(dict[int, bytes]):
 
     def __missing__(self, depth: int) -> bytes:
         if depth < 0:
-            raise InvalidError("unknown label: a branch stands outside the block it names")
+            raise InvalidError(_STALE)
         data = self[depth] = self.opcode + encode_unsigned(depth)
         return data
 
@@ -72,24 +74,23 @@ _LABEL_DEPTHS = _COUNTS = _Depths(b"")
 def encode_body(body: Body, *, consume: bool = False) -> bytes:
     """A function's code: locals and instructions, without the size in front.
 
-    ``consume`` takes the tree apart on the way. Branches and blocks refer to each
+    ``consume`` takes the tree apart once it is encoded. Branches and blocks refer to each
     other, so without that only the cyclic collector would free them, at several times the cost
     of everything else.
 
-    Raises InvalidError for a branch that stands outside the block it names, and for a block that
-    stands in two places at once.
+    Raises InvalidError for a branch that stands outside the block it names; the tree stays whole.
     """
     memo = memo_of(body.function.module)
     try:
         pieces = _encode(memo, body, consume=consume)
-    except (InvalidError, AttributeError) as error:
-        # A label that never was opened has no height at all.
-        reason = error.reason if isinstance(error, InvalidError) else _STALE
-        raise InvalidError(reason, str(body.function)) from None
+    except InvalidError as error:
+        raise InvalidError(error.reason, str(body.function)) from None
+    except AttributeError as error:
+        # A label that never was opened has no height at all; anything else is no label's fault.
+        if "_height" not in str(error):
+            raise
+        raise InvalidError(_STALE, str(body.function)) from None
     return _encode_locals(body) + b"".join(pieces)
-
-
-_STALE = "unknown label: a branch stands outside the block it names"
 
 
 def _encode_locals(body: Body) -> bytes:
@@ -123,6 +124,8 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
     stack: list[tuple[Iterator[Any], Any, _Parts | None, bytes]] = []
     # Any: it is exact classes that tell the items apart, which is quick, but lost on type checkers.
     walk: Iterator[Any] = iter(body.items)
+    # Lists of the tree that are done with; emptied at the end, when nothing can fail any more.
+    spent: list[list[Item]] = []
     while True:
         for item in walk:
             kind = item.__class__
@@ -207,8 +210,10 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
         else:
             if not stack:
                 emit(b"\x0b")
-                body._height = CLOSED
+                body._height = _CLOSED
                 if consume:
+                    for items in spent:
+                        items.clear()
                     body.items.clear()
                 return out
             walk, node, parts, close = stack.pop()
@@ -220,12 +225,11 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
                     walk = iter(part[1])
                     continue
                 if consume:
-                    for items in node.sequences():
-                        items.clear()
+                    spent.extend(node.sequences())
             elif consume:
-                node.items.clear()
+                spent.append(node.items)
             emit(close)
-            node._height = CLOSED
+            node._height = _CLOSED
             top -= 1
 
 

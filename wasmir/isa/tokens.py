@@ -1,8 +1,8 @@
 """The byte-level scanner: splits code into instructions at C speed, without decoding them.
 
-Two bytes regexes are built from the table, on first use. :func:`split` gives one token per
-instruction; :func:`skeleton` gives pairs of *a run of anything else* and *one control
-instruction*. What they rest on:
+Bytes regexes are built from the table, on first use. :func:`split` gives one token per
+instruction; :func:`skeleton` gives *a run of anything else* and *one control instruction*, again
+and again; :func:`outline` leaves whole blocks in runs. What they rest on:
 
 * **Every alternative counts exactly or doesn't match.** A token's length is right or there is no
   token: an opcode spelled in more bytes than it needs (``fd 8c 00``), a flag byte that says that
@@ -10,11 +10,11 @@ instruction*. What they rest on:
 * **Nothing is searched.** ``findall`` skips what it can't match, and would try again at every
   byte. So each pattern ends in an alternative that swallows the rest, outside of the groups:
   there the caller sees an empty token, decodes one instruction strictly, and scans on behind it.
-  Integers are bounded and every quantifier is possessive; time is linear on any input.
+  Integers are bounded and nothing is retried with less; time is linear on any input.
 * What stands inside a token is not checked: a LEB128 integer whose last byte has bits too many
   is counted all the same, and refused by the strict decoder when somebody looks.
 
-A third regex counts locals.
+One more regex counts locals.
 """
 
 from __future__ import annotations
@@ -115,10 +115,6 @@ _CONTROL_TRAITS = frozenset(
 def is_control(row: Row) -> bool:
     """Whether the instruction ends a run: it opens, closes, branches, or never goes on."""
     return not _CONTROL_TRAITS.isdisjoint(row.traits)
-
-
-def _operands(row: Row) -> bytes:
-    return b"".join(_PATTERNS[immediate.kind] for immediate in row.immediates)
 
 
 def _set(codes: list[int]) -> bytes:
