@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from wasmir.binary.memo import (
@@ -34,6 +35,7 @@ from wasmir.binary.memo import (
     memo_of,
 )
 from wasmir.errors import InvalidError, MalformedError
+from wasmir.ir.bulk import bulk_work
 from wasmir.ir.code import (
     Block,
     BlockType,
@@ -111,7 +113,9 @@ def _decode_body(function: Function, wanted: bytes | None) -> Body | None:
         if wanted is not None and not _mentions(memo, found, wanted):
             return None
         body = Body(function, data[start:after_locals], outline=wanted is not None)
-        _decode(memo, body, data, after_locals, end, found, scan)
+        # One function of megabytes is bulk work by itself.
+        with bulk_work() if end - start > _LARGE else nullcontext():
+            _decode(memo, body, data, after_locals, end, found, scan)
     except InvalidError as error:
         if error.function is None:
             error.function = str(function)
@@ -120,6 +124,7 @@ def _decode_body(function: Function, wanted: bytes | None) -> Body | None:
 
 
 _TOKEN = operator.itemgetter(1)
+_LARGE = 1 << 16
 
 
 def _mentions(memo: Memo, found: tokens.Triples, opcode: bytes) -> bool:
