@@ -12,10 +12,8 @@ nothing that stands between is touched, and no depth is ever computed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from operator import length_hint
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 from wasmir import (
     EXNREF,
@@ -24,10 +22,10 @@ from wasmir import (
     Body,
     Br,
     Branch,
-    BrIf,
+    Catch,
     Clause,
+    Context,
     Function,
-    If,
     Instr,
     InvalidError,
     Item,
@@ -36,15 +34,14 @@ from wasmir import (
     Module,
     Pass,
     PassReport,
-    Rethrow,
     Structured,
+    Survey,
     Tag,
     Try,
     TryTable,
     UnsupportedError,
     bulk_work,
     falls_through,
-    terminates,
 )
 
 __all__ = ["LegacyToExnref"]
@@ -123,10 +120,10 @@ class LegacyToExnref(Pass):
         for function in self.track(module.functions, "functions"):
             if function.imported is not None:
                 continue
-            body = function.outline_with("try")
-            if body is None:
+            survey = function.survey_with("try")
+            if survey is None:
                 continue
-            found = _Conversion(self, body, landing_types).run()
+            found = _Conversion(self, survey, landing_types).run()
             if found is None:
                 function.close()
             else:
@@ -191,18 +188,11 @@ class _Handler:
     #: The first local for exceptions that is free inside.
     free = 0
 
-    def __init__(
-        self,
-        tag: Tag | None,
-        items: list[Item],
-        plan: _Plan | None = None,
-        outer: _Handler | None = None,
-    ) -> None:
+    def __init__(self, tag: Tag | None, items: list[Item], scope: _Scope | None = None) -> None:
         self.tag = tag
         self.items = items
-        self.plan = plan
-        #: The handler that this one stands in.
-        self.outer = outer
+        #: What is active in it.
+        self.scope = scope
         #: The lists that end in a ``rethrow`` of what this clause caught.
         self.rethrows: list[list[Item]] = []
 
@@ -215,8 +205,6 @@ class _Handler:
 class _Plan(_Scope):
     """A legacy try: where it stands, and what becomes of it. As a scope: what its body is in."""
 
-    #: During the walk: the handler that is being walked.
-    current: _Handler | None = None
     #: What names the try as a label.
     users: list[Branch | Clause] | None = None
     #: Of a delegate: where the search for a handler goes on, and the clauses it needs.
@@ -226,17 +214,23 @@ class _Plan(_Scope):
     own: Block | TryTable | None = None
 
     def __init__(
-        self, try_: Try, items: list[Item], index: int, enclosing: Label, scope: _Scope | None
+        self,
+        try_: Try,
+        items: list[Item],
+        index: int,
+        enclosing: Label,
+        scope: _Scope | None,
+        outer: _Handler | None,
     ) -> None:
         self.parent = scope
+        #: The handler that it stands in.
+        self.outer = outer
         self.try_ = try_
         #: The list that it stands in, and where; the label of what has that list.
         self.items = items
         self.index = index
         self.enclosing = enclosing
         self.handlers: list[_Handler] = []
-        #: During the walk: the handlers that have more to them than the usual.
-        self.to_walk: list[_Handler] = []
         #: The label of normal completion.
         self.out: Label = try_
 
@@ -246,33 +240,34 @@ class _Plan(_Scope):
         self.users.append(user)
 
 
-# Items count as Any here: the walk tells them apart by class, which type checkers can't follow.
-_Frame: TypeAlias = tuple[Iterator[Any], list[Item], Label, _Scope | None, _Handler | None]
-
-
 _LandingTypes: TypeAlias = dict[tuple[BlockType, Tag | None, bool], BlockType]
 
 
 class _Conversion:
     """One function."""
 
-    def __init__(self, options: LegacyToExnref, body: Body, landing_types: _LandingTypes) -> None:
+    def __init__(
+        self, options: LegacyToExnref, survey: Survey, landing_types: _LandingTypes
+    ) -> None:
         self.options = options
-        self.body = body
-        self.function: Function = body.function
+        self.survey = survey
+        self.body: Body = survey.body
+        self.function: Function = survey.body.function
         self.module = self.function.module
         self.landing_types = landing_types
         self.return_ = self.module.instr("return")
         self.throw_ref = self.module.instr("throw_ref")
         self.plans: list[_Plan] = []
         self.plan_of: dict[Label, _Plan] = {}
-        #: What is active at the labels that are no legacy try's.
-        self.scopes: dict[Label, _Scope | None] = {}
+        #: Trys with nothing but a run in them that delegate to the caller: the try, the list that
+        #: it stands in, where, and what is active there.
+        self.leaves: list[tuple[Try, list[Item], int, _Scope | None]] = []
+        self.handler_of: dict[Catch, _Handler] = {}
+        #: What is active in the `try_table`s of the input, and the handler that they stand in.
+        self.tables: dict[TryTable, tuple[_Scope, _Handler | None]] = {}
         #: Locals that hold exceptions.
         self.slots = 0
         self.first_local = 0
-        #: What was cut off, because control never gets there.
-        self.dead: list[Item] = []
         #: Labels of ours that something goes to.
         self.used: set[Label] = set()
         #: What leaves the function past handlers that must not see it.
@@ -280,15 +275,17 @@ class _Conversion:
 
     def run(self) -> int | None:
         """Convert; how many live trys there were, or ``None`` where nothing had to be done."""
-        self.survey()
+        self.make_plans()
         plans = self.plans
-        if not plans:
-            return 0 if self.has_dead_try() else None
+        if not plans and not self.leaves:
+            return 0 if self.cut_dead_code() else None
+        self.cut_dead_code()
         for plan in plans:
             if plan.try_.delegate is None:
                 self.plan_try(plan)
             else:
                 self.plan_delegate(plan)
+        self.rewrite_leaves()
         if self.slots:
             self.first_local = self.body.add_local(EXNREF, self.slots)
         for plan in plans:
@@ -302,118 +299,65 @@ class _Conversion:
             else:
                 self.rewrite_delegate(plan)
         self.finish()
-        self.let_go()
-        return len(plans)
+        return len(plans) + len(self.leaves)
 
-    # The walk
+    # What there is
 
-    def survey(self) -> None:  # noqa: PLR0912 - one loop; calls would double its time
-        """Find the trys, outer before inner, and cut off dead code.
+    def make_plans(self) -> None:
+        """A plan for each try, outer before inner, with all that the survey knows of it."""
+        survey = self.survey
+        body = self.body
+        plans, plan_of, handler_of = self.plans, self.plan_of, self.handler_of
+        for try_, items, index, enclosing, context in survey.sites:
+            scope, outer = self.scope_and_handler(context)
+            if isinstance(try_, TryTable):
+                self.tables[try_] = _Scope(scope, try_), outer
+                continue
+            if try_.delegate is body and len(try_.items) == 1 and isinstance(try_.items[0], bytes):
+                self.leaves.append((try_, items, index, scope))
+                continue
+            plan = plan_of[try_] = _Plan(try_, items, index, enclosing, scope, outer)
+            plans.append(plan)
+            for catch in try_.catches:
+                handler = handler_of[catch] = _Handler(catch.tag, catch.items, scope)
+                plan.handlers.append(handler)
+        for try_, context in survey.delegates:
+            plan_of[try_].target = self.scope_and_handler(context)[0]
+        for items, caught in survey.rethrows:
+            if caught is None:
+                raise InvalidError(
+                    "invalid rethrow label: it names no try of which this is in a handler",
+                    str(self.function),
+                )
+            handler_of[caught].rethrows.append(items)
+        for user in survey.users:
+            for label in {user.label} if isinstance(user, Clause) else set(user.labels):
+                if label.__class__ is Try:
+                    plan_of[label].used_by(user)
 
-        Dead code goes because nothing is known about it: operand heights have no meaning there.
-        Cutting behind an instruction that control doesn't come out of is always valid, for the
-        stack is polymorphic there and suits any end.
+    def scope_and_handler(self, context: Context) -> tuple[_Scope | None, _Handler | None]:
+        """What is active in a context, and the innermost handler around it."""
+        if context is None:
+            return None, None
+        if isinstance(context, Catch):
+            handler = self.handler_of[context]
+            return handler.scope, handler
+        if isinstance(context, TryTable):
+            return self.tables[context]
+        plan = self.plan_of[context]
+        return plan, plan.outer
+
+    def cut_dead_code(self) -> bool:
+        """Cut off what control never gets to; whether there was a try in it.
+
+        Nothing is known about such code: operand heights have no meaning there. Cutting behind an
+        instruction that control doesn't come out of is always valid, for the stack is polymorphic
+        there and suits any end.
         """
-        scopes = self.scopes
-        plan_of = self.plan_of
-        waiting: list[_Frame] = []
-        items = self.body.items
-        walk: Iterator[Any] = iter(items)
-        label: Label = self.body
-        scope: _Scope | None = None
-        handler: _Handler | None = None
-        while True:
-            for item in walk:
-                # The loop sees every item of every function with a try: the frequent ones first,
-                # and exact classes, which are quicker to tell than kinds of classes.
-                kind = item.__class__
-                if kind is bytes:
-                    continue
-                if kind is BrIf or kind is Br:
-                    if item.label.__class__ is Try:
-                        plan_of[item.label].used_by(item)
-                    if kind is BrIf:
-                        continue
-                elif kind is Try:
-                    index = len(items) - length_hint(walk) - 1
-                    plan = self.new_plan(item, items, index, label, scope, handler)
-                    inside = item.items
-                    plain = len(inside) == 1 and inside[0].__class__ is bytes
-                    if plain and not plan.to_walk:
-                        continue
-                    waiting.append((walk, items, label, scope, handler))
-                    for inner in reversed(plan.to_walk):
-                        # PERF401 would have a generator, which takes longer for the usual one.
-                        frame = iter(inner.items), inner.items, item, scope, inner
-                        waiting.append(frame)
-                    items = inside
-                    walk = iter(()) if plain else iter(items)
-                    label = item
-                    scope = plan
-                    break
-                elif issubclass(kind, Structured):
-                    waiting.append((walk, items, label, scope, handler))
-                    if kind is TryTable:
-                        # Its clauses' labels are outside.
-                        for clause in item.clauses:
-                            self.note_users(clause, (clause.label,))
-                        scope = _Scope(scope, item)
-                    elif kind is If and item.else_items is not None:
-                        inner_items = item.else_items
-                        waiting.append((iter(inner_items), inner_items, item, scope, handler))
-                    scopes[item] = scope
-                    items = item.items
-                    walk = iter(items)
-                    label = item
-                    break
-                elif kind is Rethrow:
-                    self.note_rethrow(item, items)
-                elif isinstance(item, Branch):
-                    self.note_users(item, item.labels)
-                left = length_hint(walk)
-                if left and terminates(item):
-                    self.dead += items[-left:]
-                    del items[-left:]
-            else:
-                if not waiting:
-                    return
-                walk, items, label, scope, handler = waiting.pop()
-                if handler is not None and handler.plan is not None:
-                    handler.plan.current = handler
-
-    def new_plan(
-        self,
-        try_: Try,
-        items: list[Item],
-        index: int,
-        enclosing: Label,
-        scope: _Scope | None,
-        outer: _Handler | None,
-    ) -> _Plan:
-        plan = _Plan(try_, items, index, enclosing, scope)
-        self.plans.append(plan)
-        self.plan_of[try_] = plan
-        if try_.delegate is not None:
-            plan.target = self.scope_at(try_.delegate)
-            return plan
-        for catch in try_.catches:
-            items = catch.items
-            handler = _Handler(catch.tag, items, plan, outer)
-            plan.handlers.append(handler)
-            # Most handlers are a run and a rethrow, or the rethrow alone: nothing to walk.
-            last = items[-1] if items else None
-            if (
-                isinstance(last, Rethrow)
-                and last.label is try_
-                and (len(items) == 1 or (len(items) == 2 and isinstance(items[0], bytes)))
-            ):
-                handler.rethrows.append(items)
-            else:
-                plan.to_walk.append(handler)
-        return plan
-
-    def has_dead_try(self) -> bool:
-        pending = [self.dead]
+        pending = []
+        for items, index in self.survey.dead:
+            pending.append(items[index:])
+            del items[index:]
         while pending:
             for item in pending.pop():
                 if isinstance(item, Try):
@@ -422,48 +366,25 @@ class _Conversion:
                     pending.extend(item.sequences())
         return False
 
-    def scope_at(self, label: Label) -> _Scope | None:
-        """What is active at an open label, itself included if it is a try in its body or a
-        ``try_table``: "as if thrown at the label", the search for a handler goes on from there.
-        """
-        plan = self.plan_of.get(label)
-        if plan is None:
-            # The function's own label is in nobody's body.
-            return self.scopes.get(label)
-        return plan if plan.current is None else plan.parent
-
-    def note_users(self, user: Branch | Clause, labels: tuple[Label, ...]) -> None:
-        for label in labels:
-            if label.__class__ is Try:
-                self.plan_of[label].used_by(user)
-
-    def note_rethrow(self, rethrow: Rethrow, items: list[Item]) -> None:
-        plan = self.plan_of.get(rethrow.label)
-        if plan is None or plan.current is None:
-            raise InvalidError(
-                "invalid rethrow label: it names no try of which this is in a handler",
-                str(self.function),
-            )
-        plan.current.rethrows.append(items)
-
     # Plans, outside in
 
     def plan_try(self, plan: _Plan) -> None:
         """Decide what becomes of a try with handlers, or with neither handlers nor delegate."""
         try_ = plan.try_
-        for handler in plan.handlers:
-            if handler.outer is not None:
-                handler.free = handler.outer.free
+        if plan.outer is not None and plan.outer.free:
+            for handler in plan.handlers:
+                handler.free = plan.outer.free
         if len(plan.handlers) > 1 and self.options.prune:
             self.drop_duplicates(plan)
+        handlers = plan.handlers
         if self.options.propagate:
             # From the end: what is caught just to be thrown on might as well not be caught.
-            while plan.handlers and self.only_rethrows(plan.handlers[-1]):
-                plan.handlers.pop()
+            while handlers and len(handlers[-1].items) <= 2 and self.only_rethrows(handlers[-1]):
+                handlers.pop()
         # A clause can't name its own try_table: what it names must enclose it.
-        within = not plan.handlers
+        within = not handlers
         direct: list[tuple[_Handler, Label]] = []
-        for handler in plan.handlers:
+        for handler in handlers:
             if handler.rethrows:
                 handler.ref = True
                 self.place_exception(handler)
@@ -479,7 +400,8 @@ class _Conversion:
         plan.out = out
         for handler, target in direct:
             handler.landing = self.use(self.resolve(target))
-        self.retarget_users(plan)
+        if plan.users is not None:
+            self.retarget_users(plan)
 
     def plan_delegate(self, plan: _Plan) -> None:
         """Decide what becomes of a try that delegates.
@@ -507,7 +429,8 @@ class _Conversion:
         elif out is None:
             plan.own = Block(plan.try_.type)
         plan.out = out if out is not None else plan.own or plan.try_
-        self.retarget_users(plan)
+        if plan.users is not None:
+            self.retarget_users(plan)
 
     def trampoline_handler(self) -> _Handler:
         if self.trampoline is None:
@@ -537,7 +460,7 @@ class _Conversion:
             if isinstance(link, _Plan):
                 own = link.handlers
             else:
-                own = [self.handler_of(clause) for clause in link.table.clauses]
+                own = [self.handler_like(clause) for clause in link.table.clauses]
             tags = {handler.tag for handler in own}
             if None in tags:
                 found, complete = own, True
@@ -546,7 +469,7 @@ class _Conversion:
             link.chained = found, complete
         return found, complete
 
-    def handler_of(self, clause: Clause) -> _Handler:
+    def handler_like(self, clause: Clause) -> _Handler:
         """A ``try_table`` clause of the input in the shape of our own."""
         handler = _Handler(clause.tag, [])
         handler.ref = clause.ref
@@ -564,9 +487,11 @@ class _Conversion:
         plan.handlers = kept
 
     def only_rethrows(self, handler: _Handler) -> bool:
-        """Whether a handler does nothing but drop its payload, or leave it, and rethrow."""
+        """Whether a handler of two items at most does nothing but drop its payload, or leave it,
+        and rethrow.
+        """
         items = handler.items
-        if len(items) > 2 or len(handler.rethrows) != 1 or handler.rethrows[0] is not items:
+        if len(handler.rethrows) != 1 or handler.rethrows[0] is not items:
             return False
         if len(items) == 1:
             return True
@@ -693,7 +618,8 @@ class _Conversion:
         if not handlers:
             self.replace_by_block(plan)
             return
-        table = plan.own if isinstance(plan.own, TryTable) else TryTable(try_.type, [])
+        own = plan.own
+        table = own if isinstance(own, TryTable) else TryTable(try_.type, [])
         table.clauses = [Clause(h.tag, h.landing, h.ref) for h in handlers]
         table.items = try_.items
         items: list[Item] = [table]
@@ -714,8 +640,7 @@ class _Conversion:
                 items = self.landed(handler, items)
                 if handler is not last and falls_through(items):
                     items.append(self.jump(plan.out))
-        own = plan.own
-        if isinstance(own, Block) and own in self.used:
+        if own in self.used and isinstance(own, Block):
             own.items = items
             plan.items[plan.index] = own
         else:
@@ -745,6 +670,17 @@ class _Conversion:
         # Whoever looks for what this list had finds it where it is now; memory is for one copy.
         handler.items.clear()
         return landed
+
+    def rewrite_leaves(self) -> None:
+        """Like the plans of other delegates, without the plan: nothing names such a try, and it
+        is the only item there before and after.
+        """
+        for try_, items, index, scope in self.leaves:
+            if self.chain(scope)[0]:
+                landing = self.trampoline_handler().landing
+                items[index] = TryTable(try_.type, [Clause(None, landing, True)], try_.items)
+            else:
+                items[index] = try_.items[0]
 
     def rewrite_delegate(self, plan: _Plan) -> None:
         table = plan.own
@@ -783,12 +719,3 @@ class _Conversion:
         if falls_through(body.items):
             body.items.append(self.return_)
         body.items = [trampoline, self.throw_ref]
-
-    def let_go(self) -> None:
-        """Break the circles between plans, so that counting references frees them."""
-        for plan in self.plans:
-            plan.handlers = plan.to_walk = []
-            plan.current = plan.clauses = plan.parent = plan.target = plan.chained = None
-            plan.try_.catches = []
-        self.plan_of.clear()
-        self.scopes.clear()

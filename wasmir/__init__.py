@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from wasmir.ir.function import Function
     from wasmir.ir.imports import ExternKind, Import
     from wasmir.ir.module import Module
+    from wasmir.ir.survey import Context, Site, Survey
     from wasmir.ir.tag import Tag
     from wasmir.ir.type import Type
     from wasmir.isa.table import Row, Trait
@@ -83,6 +84,7 @@ _HOMES = {
     "wasmir.ir.function": "Function",
     "wasmir.ir.imports": "ExternKind Import",
     "wasmir.ir.module": "Module",
+    "wasmir.ir.survey": "Context Site Survey",
     "wasmir.ir.tag": "Tag",
     "wasmir.ir.type": "Type",
     "wasmir.isa.table": "Row Trait",
@@ -106,6 +108,7 @@ __all__ = [
     "Branch",
     "Catch",
     "Clause",
+    "Context",
     "Custom",
     "ExternKind",
     "FuncType",
@@ -130,7 +133,9 @@ __all__ = [
     "Resume",
     "Rethrow",
     "Row",
+    "Site",
     "Structured",
+    "Survey",
     "Tag",
     "Trait",
     "Try",

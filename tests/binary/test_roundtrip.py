@@ -40,6 +40,7 @@ from wasmir import (
     Module,
     NumType,
     Structured,
+    Survey,
     Try,
     TryTable,
     WasmError,
@@ -110,15 +111,34 @@ def check_outline(function: Function, name: str) -> None:
     node = {"try": Try, "try_table": TryTable}[name]
     wanted = sum(isinstance(item, node) for item in function.body)
     function.close()
+    noted = function.survey_with(name)
     outline = function.outline_with(name)
-    if outline is None:
+    if noted is None:
         assert wanted == 0
+        assert outline is None
         return
+    assert outline is not None
+    assert noted.body is outline
+    check_survey(noted)
     assert sum(isinstance(item, node) for item in outline) == wanted
     assert function.code == code, f"outline of function {function}"
     assert function.body is not outline
     assert function.code == code, f"function {function}, outlined and opened"
     function.close()
+
+
+def check_survey(noted: Survey) -> None:
+    """What decoding notes is what a walk finds."""
+    walked = noted.body.function.survey_with("try")
+    assert walked is not None
+    assert walked is not noted
+    assert walked.sites == noted.sites
+    assert walked.dead == noted.dead
+    assert set(walked.delegates) == set(noted.delegates)
+    assert {(id(items), caught) for items, caught in walked.rethrows} == {
+        (id(items), caught) for items, caught in noted.rethrows
+    }
+    assert set(walked.users) == set(noted.users)
 
 
 # Whole modules

@@ -14,10 +14,10 @@ _HOMES = {
     "wasmir.binary.encode": "encode_module",
     "wasmir.binary.names": "read_function_names",
     "wasmir.binary.sections": "read_sections section_entries section_name",
-    "wasmir.binary.decode_code": (
-        "count_instructions declared_locals decode_body decode_outline dissolve run_effect split"
-    ),
+    "wasmir.binary.decode_code": ("count_instructions declared_locals decode_body dissolve split"),
+    "wasmir.binary.decode_outline": "survey",
     "wasmir.binary.encode_code": "encode_body",
+    "wasmir.binary.memo": "run_effects",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import operator
 from collections import Counter
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from wasmir.binary.memo import (
     BLOCK,
@@ -61,111 +61,106 @@ from wasmir.ir.code import (
 )
 from wasmir.isa import tokens
 from wasmir.isa.strict import decode_one
-from wasmir.isa.table import BY_NAME, Row
 from wasmir.wire import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from wasmir.ir.function import Function
     from wasmir.ir.module import Module
     from wasmir.ir.tag import Tag
+    from wasmir.isa.table import Row
 
 __all__ = [
+    "Tree",
+    "add_catch",
+    "add_else",
+    "build",
+    "code_of",
     "count_instructions",
     "declared_locals",
     "decode_body",
-    "decode_outline",
     "dissolve",
-    "run_effect",
+    "end_by_delegate",
+    "new_branch",
+    "new_try_table",
     "split",
 ]
 
 
 def decode_body(function: Function) -> Body:
     """The tree of a function's code. Raises MalformedError, InvalidError (an unknown index)."""
-    return cast("Body", _decode_body(function, None))
+    memo = memo_of(function.module)
+    return cast("Tree", build(function, tokens.skeleton(), lambda body: Tree(memo, body))).body
 
 
-def decode_outline(function: Function, name: str) -> Body | None:
-    """See :meth:`wasmir.ir.function.Function.outline_with`."""
-    opcode = BY_NAME[name].opcode
-    data, start, end = _code_of(function)
-    # The byte may be part of something else, so this rules out, and not in.
-    if data.find(opcode, start, end) < 0:
-        return None
-    return _decode_body(function, opcode)
-
-
-def _code_of(function: Function) -> tuple[bytes, int, int]:
+def code_of(function: Function) -> tuple[bytes, int, int]:
+    """The bytes that hold a function's code, and where in them."""
     if function._code is None:
         return function.module.data, function._start, function._end
     return function._code, 0, len(function._code)
 
 
-def _decode_body(function: Function, wanted: bytes | None) -> Body | None:
-    memo = memo_of(function.module)
-    data, start, end = _code_of(function)
+_LARGE = 1 << 16
+
+
+def build(
+    function: Function,
+    scan: tokens.Scan,
+    plant: Callable[[Body], _Tree],
+    wanted: Callable[[tokens.Triples], bool] | None = None,
+) -> _Tree | None:
+    """Build a tree of what is scanned, if that is wanted."""
+    data, start, end = code_of(function)
     try:
         after_locals = tokens.skip_locals(data, start, end)
-        scan = tokens.skeleton() if wanted is None else tokens.outline()
         found = scan(data, after_locals, end)
-        if wanted is not None and not _mentions(memo, found, wanted):
+        if wanted is not None and not wanted(found):
             return None
-        body = Body(function, data[start:after_locals], outline=wanted is not None)
+        tree = plant(Body(function, data[start:after_locals], outline=wanted is not None))
         # One function of megabytes is bulk work by itself.
         with bulk_work() if end - start > _LARGE else nullcontext():
-            _decode(memo, body, data, after_locals, end, found, scan)
+            _grow(tree, data, after_locals, end, found, scan)
     except InvalidError as error:
         if error.function is None:
             error.function = str(function)
         raise
-    return body
+    return tree
 
 
-_TOKEN = operator.itemgetter(1)
-_LARGE = 1 << 16
+class Tree:
+    """A tree that is growing."""
+
+    __slots__ = ("body", "items", "labels", "memo", "waiting")
+
+    def __init__(self, memo: Memo, body: Body) -> None:
+        self.memo = memo
+        self.body = body
+        #: Open labels; none once the body has ended.
+        self.labels: list[Label] = [body]
+        #: The lists that wait for them to end.
+        self.waiting: list[list[Item]] = []
+        #: The list that is being filled.
+        self.items: list[Item] = body.items
+
+    def grow(self, found: Iterator[tuple[bytes, bytes, bytes]]) -> None:
+        """Take runs and control instructions in, until the body ends or the regex gave up."""
+        self.labels, self.waiting, self.items = _build(
+            self.memo, self.body, found, self.labels, self.waiting, self.items
+        )
 
 
-def _mentions(memo: Memo, found: tokens.Triples, opcode: bytes) -> bool:
-    """Whether a control instruction is among what was found, or might be behind it."""
-    if len(found) > 1 and found[-2][2]:
-        # The scan gave up (and then matched once more, at the end).
-        return True
-    # All that is known to be something else. The check stops at the first that isn't among that.
-    others = memo.others(opcode)
-    while not others.issuperset(map(_TOKEN, found)):
-        unknown = {token for token in map(_TOKEN, found) if token not in memo}
-        if not unknown:
-            return True
-        try:
-            for token in unknown:
-                memo[token]
-        except (InvalidError, MalformedError):
-            # Decoding will meet the same, and say where.
-            return True
-    return False
+_Tree = TypeVar("_Tree", bound=Tree)
 
 
-# Open labels, the sequences waiting for them to end, the sequence being filled.
-_Open: TypeAlias = tuple[list[Label], list[list[Item]], list[Item]]
-
-
-def _decode(
-    memo: Memo,
-    body: Body,
-    data: bytes,
-    start: int,
-    end: int,
-    found: tokens.Triples,
-    scan: tokens.Scan,
+def _grow(
+    tree: Tree, data: bytes, start: int, end: int, found: tokens.Triples, scan: tokens.Scan
 ) -> None:
     pos = start
-    labels, waiting, items = [body], [], body.items  # type: _Open
     while True:
         walk = iter(found)
         try:
-            labels, waiting, items = _build(memo, body, walk, labels, waiting, items)
+            tree.grow(walk)
         except (IndexError, MalformedError, InvalidError) as error:
             seen, token = _seen(found, walk)
             where = pos + seen - len(token)
@@ -174,7 +169,7 @@ def _decode(
             if isinstance(error, MalformedError):
                 raise MalformedError(error.reason, where + error.offset) from None
             raise InvalidError(error.reason, error.function, where) from None
-        if not labels:
+        if not tree.labels:
             # At the end of the data the regex finds nothing once more.
             surplus = next(walk)
             if any(surplus):
@@ -205,7 +200,7 @@ def _build(
     labels: list[Label],
     waiting: list[list[Item]],
     items: list[Item],
-) -> _Open:
+) -> tuple[list[Label], list[list[Item]], list[Item]]:
     """Put runs and control instructions into the tree until the body ends, or the regex gave up.
 
     The loop runs once per control instruction, millions of times for a large module: objects are
@@ -267,7 +262,7 @@ def _build(
                 clause.items = items = []
                 label.catches.append(clause)
             else:
-                items = _catch(body, label, *arg)
+                items = add_catch(body, label, *arg)
         elif action == LOOP:
             loop = new(Loop)
             loop.type = arg
@@ -280,22 +275,22 @@ def _build(
             if label.__class__ is Try and not label.catches:
                 label.delegate = labels[arg]
             else:
-                _delegate(label, labels, ~arg)
+                end_by_delegate(label, labels, ~arg)
             items = waiting.pop()
         elif action == ELSE:
-            items = _else(labels[-1])
+            items = add_else(labels[-1])
         elif action == GAVE_UP:
             break
         elif action == RUN:
             items.append(token)
         elif action == OTHER:
-            node = _branch(memo, body, labels, *arg)
+            node = new_branch(memo, body, labels, *arg)
             if node is None:
                 items = waiting.pop()
             else:
                 items.append(node)
         else:
-            table = _try_table(memo, body, labels, *arg)
+            table = new_try_table(memo, body, labels, *arg)
             items.append(table)
             labels.append(table)
             waiting.append(items)
@@ -303,7 +298,7 @@ def _build(
     return labels, waiting, items
 
 
-def _catch(body: Body, label: Label, tag: Tag | None, wire: bytes | None) -> list[Item]:
+def add_catch(body: Body, label: Label, tag: Tag | None, wire: bytes | None) -> list[Item]:
     if not isinstance(label, Try):
         raise MalformedError("unexpected catch: no try is open here", 0)
     if label.catches and label.catches[-1].tag is None:
@@ -315,14 +310,14 @@ def _catch(body: Body, label: Label, tag: Tag | None, wire: bytes | None) -> lis
     return clause.items
 
 
-def _else(label: Label) -> list[Item]:
+def add_else(label: Label) -> list[Item]:
     if not isinstance(label, If) or label.else_items is not None:
         raise MalformedError("unexpected else: no if is open here", 0)
     label.else_items = []
     return label.else_items
 
 
-def _delegate(closed: Label, labels: list[Label], depth: int) -> None:
+def end_by_delegate(closed: Label, labels: list[Label], depth: int) -> None:
     if not isinstance(closed, Try) or closed.catches:
         raise MalformedError("unexpected delegate: no try without handlers is open here", 0)
     closed.delegate = _outer(labels, depth)
@@ -332,7 +327,7 @@ def _outer(labels: list[Label], depth: int) -> Label:
     return labels[~depth]
 
 
-def _branch(
+def new_branch(
     memo: Memo,
     body: Body,
     labels: list[Label],
@@ -347,7 +342,7 @@ def _branch(
     node: Branch
     if row.name == "delegate":
         closed = labels.pop()
-        _delegate(closed, labels, values[0])
+        end_by_delegate(closed, labels, values[0])
         if wire is not None:
             body._wires[closed] = (values[0],), wire
         return None
@@ -375,7 +370,7 @@ def _branch(
 _BRANCHES: dict[str, type[Br | BrIf | Rethrow]] = {"br": Br, "br_if": BrIf, "rethrow": Rethrow}
 
 
-def _try_table(
+def new_try_table(
     memo: Memo,
     body: Body,
     labels: list[Label],
@@ -405,11 +400,11 @@ def declared_locals(body: Body) -> int:
 def count_instructions(function: Function) -> dict[Row, int]:
     """How often each instruction stands in a function's code."""
     memo = memo_of(function.module)
-    data, start, end = _code_of(function)
+    data, start, end = code_of(function)
     pos = tokens.skip_locals(data, start, end)
     counts: Counter[bytes] = Counter()
     while pos < end:
-        found = memo.split(data, pos, end)
+        found = tokens.split()(data, pos, end)
         gave_up = not found[-1]
         counts.update(found)
         pos += sum(map(len, found))
@@ -435,7 +430,7 @@ def split(module: Module, run: bytes) -> list[Instr]:
     found: list[Instr] = []
     pos = 0
     while pos < len(run):
-        for token in memo.split(run, pos):
+        for token in tokens.split()(run, pos):
             if not token:
                 break
             found.append(instrs.get(token) or memo.instr(token))
@@ -448,35 +443,6 @@ def split(module: Module, run: bytes) -> list[Instr]:
         found.append(memo.instr(run[pos : reader.pos]))
         pos = reader.pos
     return found
-
-
-_SHORT_RUN = 80
-
-
-def run_effect(module: Module, run: bytes) -> int:
-    """How far a run, of an outline too, raises the operand stack."""
-    memo = memo_of(module)
-    known = memo.run_effects.get(run)
-    if known is not None:
-        return known
-    total = pos = 0
-    while pos < len(run):
-        found = memo.split_outline(run, pos)
-        if found[-1]:
-            total += sum(map(memo.effects.__getitem__, found))
-            # Cleanup code repeats; short runs of it are worth remembering.
-            if len(run) <= _SHORT_RUN:
-                memo.run_effects[run] = total
-            return total
-        # A token that the regex doesn't count.
-        del found[-1]
-        total += sum(map(memo.effects.__getitem__, found))
-        pos += sum(map(len, found))
-        reader = Reader(run, pos)
-        decode_one(reader)
-        total += memo.effects[run[pos : reader.pos]]
-        pos = reader.pos
-    return total
 
 
 def dissolve(body: Body) -> None:

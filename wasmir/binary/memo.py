@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from wasmir.errors import InvalidError
 from wasmir.ir.code import Block, BlockType, If, Instr, Loop, Structured, Try, TryTable
-from wasmir.ir.effects import instruction_effect
+from wasmir.ir.effects import row_effect
 from wasmir.ir.function import Function
 from wasmir.ir.tag import Tag
 from wasmir.ir.type import Type
@@ -23,7 +23,7 @@ from wasmir.wire import Reader, Writer, encode_signed, encode_unsigned
 if TYPE_CHECKING:
     from wasmir.ir.module import Module
 
-__all__ = ["TYPE_INDEX", "Memo", "encode_row", "index_of", "label_place", "memo_of"]
+__all__ = ["TYPE_INDEX", "Memo", "encode_row", "index_of", "label_place", "memo_of", "run_effects"]
 
 # What a control token does to the decoder, the frequent ones first. Plain integers, because the
 # loop over them is the hottest of the library.
@@ -44,7 +44,14 @@ __all__ = ["TYPE_INDEX", "Memo", "encode_row", "index_of", "label_place", "memo_
     OTHER,
     RUN,
     GAVE_UP,
-) = range(16)
+    BR_END,
+    INSTR_END,
+    RETHROW_END,
+    OTHER_END,
+) = range(20)
+
+# The same with the `end` behind it.
+_WITH_END = {BR: BR_END, INSTR: INSTR_END, RETHROW: RETHROW_END, OTHER: OTHER_END}
 
 _SIMPLE = {"end": END, "else": ELSE}
 _OPENERS = {"block": BLOCK, "loop": LOOP, "if": IF, "try": TRY}
@@ -60,14 +67,11 @@ class Memo(dict[bytes, tuple[int, Any]]):
     def __init__(self, module: Module) -> None:
         super().__init__({b"": (GAVE_UP, None)})
         self.module = module
-        self.split = tokens.split()
-        self.split_outline = tokens.split_outline()
-        # Opcodes that somebody looks for, each with all tokens seen that are something else.
-        self.not_of: dict[bytes, set[bytes]] = {}
+        self.outline = OutlineMemo(self)
         self.block_types: dict[bytes, BlockType] = {}
         self.instrs: dict[bytes, Instr] = {}
         self.effects = Effects(self)
-        self.run_effects: dict[bytes, int] = {}
+        self.run_effects = RunEffects(self.effects)
         self.rows: dict[bytes, Row] = {}
         # Encoding.
         self.openers: dict[type[Structured], Openers] = {
@@ -85,19 +89,7 @@ class Memo(dict[bytes, tuple[int, Any]]):
     def __missing__(self, token: bytes) -> tuple[int, Any]:
         row, values = decode_one(Reader(token))
         action = self[token] = self._action(token, row, values)
-        for opcode, others in self.not_of.items():
-            if row.opcode != opcode:
-                others.add(token)
         return action
-
-    def others(self, opcode: bytes) -> set[bytes]:
-        """All tokens seen that are not of this opcode. Grows as tokens are seen."""
-        found = self.not_of.get(opcode)
-        if found is None:
-            # Opcodes of one byte are enough here, and the first byte is one.
-            found = {token for token in self if not token.startswith(opcode)}
-            self.not_of[opcode] = found
-        return found
 
     def _action(self, token: bytes, row: Row, values: tuple[Any, ...]) -> tuple[int, Any]:
         name = row.name
@@ -227,6 +219,37 @@ class Memo(dict[bytes, tuple[int, Any]]):
         return encode_value_type(type_.results[0], TYPE_INDEX)
 
 
+class OutlineMemo(dict[bytes, tuple[int, Any]]):
+    """The same for the tokens of outlines, where an ``end`` is one with what stands before it."""
+
+    def __init__(self, memo: Memo) -> None:
+        super().__init__({b"": (GAVE_UP, None)})
+        self.memo = memo
+        # Opcodes that somebody looks for, each with all tokens seen that are something else.
+        self.not_of: dict[bytes, set[bytes]] = {}
+
+    def __missing__(self, token: bytes) -> tuple[int, Any]:
+        reader = Reader(token)
+        row = decode_one(reader)[0]
+        known = self.memo[token[: reader.pos]]
+        if reader.pos < len(token):
+            known = _WITH_END[known[0]], known[1]
+        self[token] = known
+        for opcode, others in self.not_of.items():
+            if row.opcode != opcode:
+                others.add(token)
+        return known
+
+    def others(self, opcode: bytes) -> set[bytes]:
+        """All tokens seen that are not of this opcode. Grows as tokens are seen."""
+        found = self.not_of.get(opcode)
+        if found is None:
+            # Opcodes of one byte are enough here, and the first byte is one.
+            found = {token for token in self if not token.startswith(opcode)}
+            self.not_of[opcode] = found
+        return found
+
+
 def encode_row(row: Row, values: tuple[Any, ...]) -> bytes:
     writer = Writer()
     encode_one(writer, row, values)
@@ -253,7 +276,7 @@ def index_of(value: Any) -> Any:
 
 
 class Effects(dict[bytes, int]):
-    """The effect on the stack of each distinct token, or of a whole block."""
+    """The effect on the stack of each distinct token, statement, or whole block."""
 
     def __init__(self, memo: Memo) -> None:
         self.memo = memo
@@ -264,15 +287,58 @@ class Effects(dict[bytes, int]):
         known = self.openings.get(token[:2])
         if known is not None:
             return known
-        row, values = decode_one(Reader(token))
+        reader = Reader(token)
+        row, values = decode_one(reader)
         if Trait.OPENS in row.traits:
             type_ = self.memo.block_type(token[1:], values[0])
             effect = len(type_.results) - len(type_.params) - (row.name == "if")
             if block_type_size(token[1:]) == 1:
                 self.openings[token[:2]] = effect
             return effect
-        effect = self[token] = instruction_effect(self.memo.instr(token))
+        if reader.pos == len(token):
+            effect = row_effect(row, self.memo.resolved(row, values))
+        else:
+            # A statement.
+            effect = sum(map(self.__getitem__, tokens.split()(token)))
+        self[token] = effect
         return effect
+
+
+_SHORT_RUN = 80
+
+
+class RunEffects(dict[bytes, int]):
+    """The effect on the stack of runs, of an outline too."""
+
+    def __init__(self, effects: Effects) -> None:
+        self.effects = effects
+        self.split = tokens.split_statements()
+
+    def __missing__(self, run: bytes) -> int:
+        effect_of = self.effects.__getitem__
+        total = pos = 0
+        while pos < len(run):
+            found = self.split(run, pos)
+            if found[-1]:
+                total += sum(map(effect_of, found))
+                break
+            # A token that the regex doesn't count.
+            del found[-1]
+            total += sum(map(effect_of, found))
+            pos += sum(map(len, found))
+            reader = Reader(run, pos)
+            decode_one(reader)
+            total += effect_of(run[pos : reader.pos])
+            pos = reader.pos
+        # Cleanup code repeats; short runs of it are worth remembering.
+        if len(run) <= _SHORT_RUN:
+            self[run] = total
+        return total
+
+
+def run_effects(module: Module) -> RunEffects:
+    """How far each run raises the operand stack: a mapping that works out what it hasn't."""
+    return memo_of(module).run_effects
 
 
 class Openers(dict[BlockType, bytes]):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wasmir.ir.tag import Tag
     from wasmir.isa.table import Row
 
-__all__ = ["instruction_effect", "stack_effect"]
+__all__ = ["row_effect", "stack_effect"]
 
 
 def _func(type_: Any) -> FuncType:
@@ -123,18 +123,14 @@ _BY_RULE: dict[str, int | Callable[..., int]] = {
 }
 
 
-def _row_effect(row: Row, immediates: tuple[Any, ...]) -> int:
+def row_effect(row: Row, immediates: tuple[Any, ...]) -> int:
+    """The net effect of an instruction, control instructions that open and close apart."""
     if row.params is not None and row.results is not None:
         return len(row.results) - len(row.params)
     effect = _BY_RULE.get(row.rule or "")
     if effect is None:
         raise UnsupportedError(f"{row.name} has no effect on the stack that is known here")
     return effect if isinstance(effect, int) else effect(*immediates)
-
-
-def instruction_effect(instr: Instr) -> int:
-    """The net effect of one straight-line instruction."""
-    return _row_effect(instr.row, instr.immediates)
 
 
 def stack_effect(module: Module, items: Iterable[Item]) -> int:
@@ -145,9 +141,9 @@ def stack_effect(module: Module, items: Iterable[Item]) -> int:
     total = 0
     for item in items:
         if isinstance(item, bytes):
-            total += codec().run_effect(module, item)
+            total += codec().run_effects(module)[item]
         elif isinstance(item, Instr):
-            total += instruction_effect(item)
+            total += row_effect(item.row, item.immediates)
         elif isinstance(item, Structured):
             total += len(item.type.results) - len(item.type.params) - isinstance(item, If)
         elif isinstance(item, BrIf):
@@ -155,7 +151,7 @@ def stack_effect(module: Module, items: Iterable[Item]) -> int:
         elif isinstance(item, (Br, BrTable, Rethrow)):
             raise UnsupportedError("control doesn't come out of a branch")
         elif isinstance(item, (BrOn, Resume)):
-            total += _row_effect(item.row, item.immediates)
+            total += row_effect(item.row, item.immediates)
         else:
             raise TypeError(f"no item: {item!r}")
     return total

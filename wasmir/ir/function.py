@@ -10,6 +10,7 @@ from wasmir.ir.codec import codec
 if TYPE_CHECKING:
     from wasmir.ir.code import Body
     from wasmir.ir.module import Module
+    from wasmir.ir.survey import Survey
     from wasmir.ir.type import Type
     from wasmir.types import FuncType
 
@@ -104,11 +105,22 @@ class Function:
         An open body is given as it is. Asking for :attr:`body` turns an outline into a full tree:
         its nodes are dead from then on.
         """
+        if self._body is None:
+            self.survey_with(mnemonic)
+        return self._body
+
+    def survey_with(self, mnemonic: str) -> Survey | None:
+        """Like :meth:`outline_with`, with a survey of the handlers in the body, which its decoding
+        gives in passing; of an open body it takes a walk. Raises MalformedError, InvalidError.
+        """
         if mnemonic not in _OUTLINED:
             raise ValueError(f"outlines may hide {mnemonic!r}; they show {sorted(_OUTLINED)}")
-        if self._body is None and self.imported is None:
-            self._body = codec().decode_outline(self, mnemonic)
-        return self._body
+        if self.imported is not None:
+            return None
+        found = codec().survey(self, mnemonic)
+        if found is not None:
+            self._body = found.body
+        return found
 
     def settle(self) -> None:
         """Encode the tree, keep the bytes, let go of the tree. Nodes of it are dead afterwards."""

@@ -40,7 +40,7 @@ __all__ = [
     "skeleton",
     "skip_locals",
     "split",
-    "split_outline",
+    "split_statements",
 ]
 
 Triples: TypeAlias = list[tuple[bytes, bytes, bytes]]
@@ -167,7 +167,8 @@ def skeleton() -> Scan:
     that one is empty because it can't be counted, its first byte; all are empty at the end of the
     data. What follows a token that can't be counted was not scanned.
     """
-    return _compile_skeleton(_run_alternatives())
+    control = _alternatives(row for row in ROWS if is_control(row))
+    return _compile_skeleton(_run_alternatives(), control)
 
 
 @cache
@@ -177,18 +178,31 @@ def outline() -> Scan:
 
     Such a block means the same at any depth and under any handler, so whoever rearranges handlers
     need not look inside. Blocks in it count up to a depth; what is deeper is not left in a run.
+
+    What mostly stands before an ``end`` (``br``, ``rethrow``, ``return``, ...) comes as one token
+    with it.
     """
-    alternatives = _run_alternatives()
-    return _compile_skeleton([*alternatives, _closed_block(alternatives)])
+    run = _run_alternatives()
+    control = [row for row in ROWS if is_control(row)]
+    last = _alternatives(row for row in control if Trait.TERMINATES in row.traits)
+    others = _alternatives(row for row in control if Trait.TERMINATES not in row.traits)
+    return _compile_skeleton(
+        [*run, _closed_block(run)], [*others, b"(?:" + b"|".join(last) + rb")\x0b?+"]
+    )
 
 
 @cache
-def split_outline() -> Callable[..., list[bytes]]:
-    """Like :func:`split`, but a block that :func:`outline` leaves in runs is one token."""
+def split_statements() -> Callable[..., list[bytes]]:
+    """Like :func:`split`, but what makes a whole may be one token: a block that :func:`outline`
+    leaves in runs, and the commonest statement, which sets something or makes a call with a local
+    or an address next to one.
+    """
     closed = _closed_block(_run_alternatives())
+    # local.get (i32.const i32.add)? (call, local.set or global.set)
+    statement = rb"\x20[\x00-\x7f](?:\x41" + _LEB32 + rb"\x6a)?+[\x10\x21\x24]" + _LEB32
     # A block's opening is a token, too; the whole block comes first.
-    pattern = b"(" + closed + b"|" + b"|".join(_alternatives(ROWS)) + b")|.++"
-    return re.compile(pattern, re.DOTALL).findall
+    alternatives = [statement, closed, *_alternatives(ROWS)]
+    return re.compile(b"(" + b"|".join(alternatives) + b")|.++", re.DOTALL).findall
 
 
 def _closed_block(alternatives: list[bytes]) -> bytes:
@@ -236,9 +250,8 @@ def _any_number(alternatives: Iterable[bytes]) -> bytes:
     return repeated + b"+" if _POSSESSIVE else b"(?>" + repeated + b")"
 
 
-def _compile_skeleton(run: list[bytes]) -> Scan:
-    control = b"|".join(_alternatives(row for row in ROWS if is_control(row)))
-    pattern = b"(" + _any_number(run) + b")(?:(" + control + b")|(.).*+|)"
+def _compile_skeleton(run: list[bytes], control: list[bytes]) -> Scan:
+    pattern = b"(" + _any_number(run) + b")(?:(" + b"|".join(control) + b")|(.).*+|)"
     return re.compile(pattern, re.DOTALL).findall
 
 
