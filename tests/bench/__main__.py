@@ -1,7 +1,8 @@
 """``python -m tests.bench``: measure wasmir beside ``wasm-tools validate``, and other converters.
 
-V is the time of single-threaded ``wasm-tools validate`` on the same file, measured in turn with the
-rest; every time is also given in V, which makes numbers of different machines comparable.
+V is the time of single-threaded ``wasm-tools validate`` on the same file. It is measured before
+each run of anything else, and every time is also given in V: the median of the ratios, which makes
+numbers comparable between machines, and on one whose speed changes.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
             for path in modules:
                 with tempfile.TemporaryDirectory(prefix="wasmir-bench-") as folder:
                     commands = _commands(path, Path(folder))
-                    interleaved(commands, options.runs)
+                    interleaved(commands[0], commands[1:], options.runs)
                     result = _result(path, commands)
                 _print(result)
                 results.append(result)
@@ -147,14 +148,13 @@ def _commands(path: Path, folder: Path) -> list[Command]:
 
 def _result(path: Path, commands: Sequence[Command]) -> dict[str, Any]:
     size = path.stat().st_size
-    unit = commands[0]
     rows = []
     for command in commands:
         row: dict[str, Any] = {"name": command.name, "failure": command.failure}
         if command.failure is None:
             row |= {
                 "seconds": command.seconds,
-                "v": command.seconds / unit.seconds if unit.samples else None,
+                "v": 1.0 if command is commands[0] else command.ratio,
                 "spread": command.spread,
                 "peak_bytes": command.peak,
                 "samples": [[sample.seconds, sample.peak] for sample in command.samples],

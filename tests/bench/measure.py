@@ -39,7 +39,14 @@ class Command:
     environment: Mapping[str, str] = field(default_factory=dict)
     output: Path | None = None
     samples: list[Sample] = field(default_factory=list)
+    #: The runs' times, each in times of the unit's run just before.
+    ratios: list[float] = field(default_factory=list)
     failure: str | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """The median of the ratios, if the unit could be measured."""
+        return median(self.ratios) if self.ratios else None
 
     @property
     def seconds(self) -> float:
@@ -73,17 +80,22 @@ def one_core() -> Iterator[int | None]:
         os.sched_setaffinity(0, before)
 
 
-def interleaved(commands: Sequence[Command], runs: int) -> None:
-    """Run all commands in turn, ``runs`` times after a warm-up.
+def interleaved(unit: Command, commands: Sequence[Command], runs: int) -> None:
+    """Run all commands in turn, ``runs`` times after a warm-up, and the unit before each of them.
 
-    In turn, because a machine's speed changes over minutes: what is compared must run in the same.
+    A machine's speed changes from minute to minute: what is compared must run side by side.
     """
     for round_ in range(runs + 1):
         for command in commands:
+            measure = _run(unit) if unit.failure is None else None
+            if round_ > 0 and measure is not None:
+                unit.samples.append(measure)
             if command.failure is None:
                 sample = _run(command)
                 if round_ > 0 and sample is not None:
                     command.samples.append(sample)
+                    if measure is not None:
+                        command.ratios.append(sample.seconds / measure.seconds)
 
 
 def _run(command: Command) -> Sample | None:

@@ -22,29 +22,31 @@ def test_time_and_memory_are_the_commands() -> None:
     quick = _python("quick", "pass")
     slow = _python("slow", "import time; time.sleep(0.5)")
     large = _python("large", "b'x' * 400_000_000")
-    interleaved([quick, slow, large], runs=1)
+    interleaved(quick, [slow, large], runs=1)
     assert slow.seconds >= 0.5
     assert large.peak >= 400_000_000
     assert large.peak - quick.peak >= 200_000_000  # the test runner's own size is the floor of both
-    assert [len(command.samples) for command in (quick, slow, large)] == [1, 1, 1]
+    assert [len(command.samples) for command in (quick, slow, large)] == [2, 1, 1]
+    assert slow.ratio == slow.seconds / quick.samples[0].seconds
 
 
 def test_in_turn_after_a_warm_up(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    commands = [_python(name, f"open({str(log)!r}, 'a').write({name!r})") for name in "ab"]
-    interleaved(commands, runs=3)
-    assert log.read_text(encoding="utf-8") == "ab" * 4
-    assert [len(command.samples) for command in commands] == [3, 3]
+    commands = [_python(name, f"open({str(log)!r}, 'a').write({name!r})") for name in "abc"]
+    interleaved(commands[0], commands[1:], runs=3)
+    assert log.read_text(encoding="utf-8") == "abac" * 4
+    assert [len(command.samples) for command in commands] == [6, 3, 3]
 
 
 def test_failure_is_noted_and_not_repeated(tmp_path: Path) -> None:
     bad = _python("bad", "import sys; sys.exit('no good')")
     missing = Command("missing", ["/no/such/program"])
     silent = Command("silent", [sys.executable, "-c", "pass"], output=tmp_path / "nothing")
-    interleaved([bad, missing, silent], runs=2)
+    interleaved(bad, [missing, silent], runs=2)
     assert bad.failure == "exit code 1: no good"
     assert missing.failure is not None
     assert silent.failure == "exit code 0, and no output"
+    assert silent.ratio is None
     assert bad.samples == missing.samples == silent.samples == []
 
 
