@@ -96,19 +96,33 @@ def custom(name: str, content: bytes) -> bytes:
 
 
 def module(
-    *codes: bytes, types: Iterable[bytes] = (EMPTY_TYPE,), tags: int = 0, after: bytes = b""
+    *codes: bytes,
+    types: Iterable[bytes] = (EMPTY_TYPE,),
+    tags: int = 0,
+    others: int = 0,
+    after: bytes = b"",
 ) -> bytes:
     """A module whose functions, all of type 0, have these codes: locals and instructions.
 
-    ``tags`` tags have type 0 as well.
+    ``tags`` tags have type 0 as well; of what else has an index there are ``others`` each.
     """
+
+    def many(id_: int, entry: bytes, count: int = others) -> bytes:
+        return section(id_, vector([entry] * count)) if count else b""
+
     return b"".join(
         [
             PREAMBLE,
             section(1, vector(types)),
             section(3, vector([b"\0"] * len(codes))),
-            section(13, vector([b"\0\0"] * tags)) if tags else b"",
+            many(4, b"\x70\0\0"),
+            many(5, b"\0\0"),
+            many(13, b"\0\0", tags),
+            many(6, b"\x7f\0\x41\0\x0b"),
+            many(9, b"\1\0\0"),
+            section(12, unsigned(others)) if others else b"",
             section(10, vector(map(sized, codes))),
+            many(11, b"\1\0"),
             after,
         ]
     )

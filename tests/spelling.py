@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from tests.modules import padded, signed, unsigned
@@ -154,7 +155,7 @@ def sample(row: Row, random: Random) -> tuple[Any, ...]:
 
 # Whole bodies
 
-TYPES, FUNCTIONS, TAGS = 200, 4, 150
+TYPES, FUNCTIONS, TAGS, OTHERS = 200, 4, 150, 140
 """How many of each the modules of random bodies have: enough for indices of two bytes."""
 
 _STRAIGHT = [
@@ -194,9 +195,12 @@ class BodyWriter:
     def value(self, kind: Kind[Any], depth: int) -> Any:  # noqa: ANN401 - the kind says
         random = self.random
         spaces = {"type": TYPES, "type-use": TYPES, "func": FUNCTIONS, "tag": TAGS, "label": depth}
+        spaces |= dict.fromkeys(("table", "memory", "global", "elem", "data"), OTHERS)
         if kind.name in spaces:
             return random.randrange(spaces[kind.name])
         value = kind.sample(random)
+        if isinstance(value, kinds.MemArg):
+            return replace(value, memory=value.memory % OTHERS)
         match kind.name:
             case "heap":
                 return self.heap(value)

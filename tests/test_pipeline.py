@@ -226,7 +226,7 @@ def test_empty_pipeline() -> None:
 
 def test_reports() -> None:
     opened = Module.from_file(LEGACY)
-    size = len(opened.data)
+    size = len(opened.source)
     heard: list[PassReport] = []
     reports = Pipeline.parse("legacy-to-exnref,note,legacy-to-exnref").run(
         opened, on_pass=heard.append

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wasmir.ir.codec import codec
-from wasmir.types import ContType, FuncType, Limits, MemoryType, NumType, TableType
+from wasmir.types import ContType, FuncType, Limits, NumType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -75,7 +75,7 @@ def summarize(
         rows.update(seen)
         with_handlers += any(row.name in ("try", "try_table") for row in seen)
     return Summary(
-        size=len(module.data),
+        size=len(module.source),
         sections=[_section(module, section) for section in module.sections],
         functions={"imported": len(functions) - len(defined), "defined": len(defined)},
         instructions=sum(rows.values()),
@@ -127,13 +127,10 @@ def _features(module: Module, rows: Counter[Row]) -> set[str]:
             found.add("gc")
     if module.tags:
         found.add("exceptions")
-    memories = [each.type for each in module.imports if isinstance(each.type, MemoryType)]
-    memories += codec().read_memories(module)
-    tables = [each.type for each in module.imports if isinstance(each.type, TableType)]
-    if len(memories) > 1:
+    if len(module.memories) > 1:
         found.add("multi-memory")
-    limits: list[Limits] = [each.limits for each in memories]
-    limits += [each.limits for each in tables]
+    limits: list[Limits] = [each.type.limits for each in module.memories]
+    limits += [each.type.limits for each in module.tables]
     if any(each.address is NumType.I64 for each in limits):
         found.add("memory64")
     if any(each.shared for each in limits):

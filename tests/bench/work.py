@@ -20,7 +20,7 @@ def main(what: str, name: str) -> None:
             if function.imported is None:
                 _ = function.body
                 function.settle()
-        if module.to_bytes() != module.data:
+        if module.to_bytes() != module.source:
             sys.exit("the output differs from the input")
     else:
         sys.exit(f"no work {what!r}")

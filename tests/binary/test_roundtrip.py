@@ -26,7 +26,7 @@ from tests.modules import (
     unsigned,
     vector,
 )
-from tests.spelling import FUNCTIONS, TAGS, TYPES, BodyWriter
+from tests.spelling import FUNCTIONS, OTHERS, TAGS, TYPES, BodyWriter
 from tests.support import validate, without_compact_imports
 from wasmir import (
     EXNREF,
@@ -271,7 +271,7 @@ def random_module(random: Random, pad: float) -> bytes:
     types = [EMPTY_TYPE] * (TYPES - 3)
     types += [b"\x60\x01\x7f\x01\x7f", b"\x60\x02\x7f\x7e\x02\x7e\x7f", b"\x60\x00\x01\x7d"]
     codes = [BodyWriter(random, pad=pad).body(random.choice([3, 8, 12])) for _ in range(FUNCTIONS)]
-    return module(*codes, types=types, tags=TAGS)
+    return module(*codes, types=types, tags=TAGS, others=OTHERS)
 
 
 @pytest.mark.parametrize("pad", [0, 0.1, 0.6, 1])
@@ -340,7 +340,7 @@ PADDED = {
 @pytest.mark.parametrize("name", PADDED)
 def test_padded_by_hand(name: str) -> None:
     code = bytes.fromhex(PADDED[name])
-    data = module(code, tags=2)
+    data = module(code, tags=2, others=2)
     check(data)
     function = Module.from_bytes(data).functions[0]
     assert function.body.items is not None

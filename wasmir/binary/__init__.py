@@ -10,13 +10,16 @@ import importlib
 
 _HOMES = {
     "wasmir.binary.customs": "code_moved require_target_feature",
-    "wasmir.binary.decode": "read_functions read_imports read_memories read_tags read_types",
+    "wasmir.binary.decode": (
+        "read_data read_elements read_exports read_functions read_globals read_imports "
+        "read_memories read_start read_tables read_tags read_types"
+    ),
     "wasmir.binary.encode": "encode_module",
-    "wasmir.binary.names": "read_function_names",
+    "wasmir.binary.names": "read_names",
     "wasmir.binary.sections": "read_sections section_entries section_name",
     "wasmir.binary.decode_code": ("count_instructions declared_locals decode_body dissolve split"),
     "wasmir.binary.decode_outline": "survey",
-    "wasmir.binary.encode_code": "encode_body",
+    "wasmir.binary.encode_code": "encode_body encode_instrs",
     "wasmir.binary.memo": "run_effects",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

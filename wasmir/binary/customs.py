@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from wasmir.ir.custom import Custom
+    from wasmir.ir.function import Function
     from wasmir.ir.module import Module
 
-__all__ = ["code_moved", "require_target_feature"]
+__all__ = ["METADATA", "code_moved", "moved_metadata", "require_target_feature"]
 
 _USED = ord("+")
-_LABEL_NAMES = 3
+
+METADATA = "metadata.code."
+"""How the names of sections begin that hold code metadata."""
 
 
 def require_target_feature(module: Module, name: str) -> None:
@@ -45,14 +48,15 @@ def require_target_feature(module: Module, name: str) -> None:
     custom.data = writer.getvalue()
 
 
-def code_moved(module: Module, functions: Collection[int]) -> dict[str, str]:
+def code_moved(module: Module, functions: Collection[Function]) -> dict[str, str]:
     """See :meth:`wasmir.ir.module.Module.code_moved`."""
-    gone = frozenset(functions)
+    gone = frozenset(function._number for function in functions)
     stale: dict[str, str] = {}
+    # Labels are numbered in the order of their blocks, which a change of the code upsets.
+    for function in functions:
+        function.label_names = {}
     for custom in module.customs:
-        if custom.name == "name":
-            _drop_label_names(custom, gone)
-        elif custom.name.startswith("metadata.code."):
+        if custom.name.startswith(METADATA):
             try:
                 _drop_entries(custom, gone)
             except MalformedError as error:
@@ -62,44 +66,31 @@ def code_moved(module: Module, functions: Collection[int]) -> dict[str, str]:
     return stale
 
 
-def _drop_label_names(custom: Custom, gone: frozenset[int]) -> None:
-    """Labels are numbered in the order of their blocks, which a change of the code upsets."""
-    reader = Reader(custom.data)
-    pieces: list[bytes] = []
-    changed = False
-    try:
-        while not reader.at_end():
-            start = reader.pos
-            id_ = reader.byte()
-            subsection = reader.sized()
-            whole = custom.data[start : reader.pos]
-            if id_ == _LABEL_NAMES:
-                content = _without(subsection, gone, _skip_name_map)
-                if content is not None:
-                    changed = True
-                    writer = Writer()
-                    writer.byte(id_)
-                    writer.sized(content)
-                    whole = writer.getvalue()
-            pieces.append(whole)
-    except MalformedError:
-        # A name section that can't be read names nothing.
-        return
-    if changed:
-        custom.data = b"".join(pieces)
-
-
-def _skip_name_map(reader: Reader) -> None:
-    for _ in range(reader.count()):
-        reader.u32()
-        reader.name()
-
-
 def _drop_entries(custom: Custom, gone: frozenset[int]) -> None:
     """Code metadata: per function, offsets from its start with bytes for each."""
     content = _without(Reader(custom.data), gone, _skip_hints)
     if content is not None:
         custom.data = content
+
+
+def moved_metadata(custom: Custom, index: Callable[[str, int], int | None]) -> bytes:
+    """Code metadata with indices for the functions' code numbers; without removed functions."""
+    reader = Reader(custom.data)
+    found: list[tuple[int, bytes]] = []
+    try:
+        for _ in range(reader.count()):
+            function = index("func", reader.u32())
+            start = reader.pos
+            _skip_hints(reader)
+            if function is not None:
+                found.append((function, reader.data[start : reader.pos]))
+    except MalformedError:
+        # Nobody can tell what it speaks of.
+        return custom.data
+    found.sort(key=lambda entry: entry[0])
+    return encode_unsigned(len(found)) + b"".join(
+        encode_unsigned(function) + hints for function, hints in found
+    )
 
 
 def _skip_hints(reader: Reader) -> None:

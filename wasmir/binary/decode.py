@@ -7,15 +7,21 @@ compact-import-section for what each adds.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wasmir.binary import sections as ids
 from wasmir.errors import InvalidError
+from wasmir.ir.const import Const
 from wasmir.ir.function import Function
-from wasmir.ir.imports import ExternKind, Import
+from wasmir.ir.global_ import Global
+from wasmir.ir.imports import Export, ExternKind, Import
+from wasmir.ir.memory import Memory
+from wasmir.ir.segment import REF_FUNC, Data, Element
+from wasmir.ir.table import Table
 from wasmir.ir.tag import Tag
-from wasmir.ir.type import Type
+from wasmir.ir.type import Group, Type
 from wasmir.types import (
+    FUNCREF,
     ArrayType,
     CompositeType,
     Concrete,
@@ -45,7 +51,20 @@ if TYPE_CHECKING:
 
     from wasmir.ir.module import Module
 
-__all__ = ["content", "read_functions", "read_imports", "read_tags", "read_types"]
+__all__ = [
+    "content",
+    "read_data",
+    "read_elements",
+    "read_exports",
+    "read_functions",
+    "read_globals",
+    "read_imports",
+    "read_memories",
+    "read_start",
+    "read_tables",
+    "read_tags",
+    "read_types",
+]
 
 T = TypeVar("T")
 
@@ -54,7 +73,7 @@ def content(module: Module, id_: int) -> Reader | None:
     """A reader over a section's content, where the module has the section."""
     for section in module.sections:
         if section.id == id_ and section.custom is None:
-            return Reader(module.data, section.content, section.end)
+            return Reader(module.source, section.content, section.end)
     return None
 
 
@@ -76,14 +95,23 @@ def _finish(reader: Reader) -> None:
 
 
 def read_types(module: Module) -> list[Type]:
-    groups = _entries(module, ids.TYPE, _read_group)
     entities: list[Type] = []
-    for group in groups:
-        for definition in group:
-            entities.append(Type(definition, len(entities), alone=len(group) == 1))
+
+    def read(reader: Reader) -> None:
+        start = reader.pos
+        group = Group()
+        for definition in _read_group(reader):
+            type_ = Type(definition, group)
+            type_._join(module, len(entities), None)
+            group.types.append(type_)
+            entities.append(type_)
+        group._wire = start, reader.pos
+
+    _entries(module, ids.TYPE, read)
     resolver = _Resolver(entities)
     for entity in entities:
         entity.definition = resolver.sub(entity.definition)
+        entity._read = entity._state()
     return entities
 
 
@@ -131,7 +159,7 @@ def _read_composite(reader: Reader) -> CompositeType:
         if not isinstance(heap, Concrete):
             raise reader.error("malformed continuation type: a type index is expected", start + 1)
         return ContType(heap)
-    raise reader.error(f"malformed composite type {form:#04x}", start)
+    raise reader.error(f"malformed definition type {form:#04x}", start)
 
 
 def _read_field(reader: Reader) -> FieldType:
@@ -209,42 +237,68 @@ _COMPACT_NAMES = 0x7E
 
 
 def read_imports(module: Module) -> list[Import]:
+    numbers = dict.fromkeys(ExternKind, 0)
+
+    def read_extern(reader: Reader, module_name: str, name: str | None) -> Import:
+        import_ = _read_extern(module, reader, module_name, name)
+        entity = import_.entity
+        entity.imported = import_
+        entity._join(module, numbers[import_.kind], None)
+        entity._read = entity._state()
+        numbers[import_.kind] += 1
+        return import_
+
     def read_group(reader: Reader) -> list[Import]:
+        start = reader.pos
         module_name = reader.name()
         name = reader.name()
         if name or reader.peek() not in (_COMPACT_ITEMS, _COMPACT_NAMES):
-            return [_read_extern(module, reader, module_name, name)]
+            found = [read_extern(reader, module_name, name)]
         # compact-import-section: an empty name and a kind that is none announce a group, in which
         # each item has a name and a type, or all of which share one type.
-        if reader.byte() == _COMPACT_ITEMS:
-            return reader.vec(lambda item: _read_extern(module, item, module_name, item.name()))
-        shared = _read_extern(module, reader, module_name, "")
-        return [replace(shared, name=name) for name in reader.vec(Reader.name)]
+        elif reader.byte() == _COMPACT_ITEMS:
+            found = reader.vec(lambda item: read_extern(item, module_name, None))
+        else:
+            type_at = reader.pos
+            _read_extern(module, reader, module_name, "")
+            after_type = reader.pos
+
+            def shared(names: Reader) -> Import:
+                type_again = Reader(module.source, type_at, after_type)
+                return read_extern(type_again, module_name, names.name())
+
+            found = reader.vec(shared)
+        group = (start, reader.pos), found
+        for import_ in found:
+            import_._group = group
+            import_._read = import_._state()
+        return found
 
     return [import_ for group in _entries(module, ids.IMPORT, read_group) for import_ in group]
 
 
-def _read_extern(module: Module, reader: Reader, module_name: str, name: str) -> Import:
+def _read_extern(module: Module, reader: Reader, module_name: str, name: str | None) -> Import:
+    if name is None:
+        name = reader.name()
     start = reader.pos
     code = reader.byte()
-    type_: Type | TableType | MemoryType | GlobalType
+    entity: Function | Table | Memory | Global | Tag
     # Bit 5 marks an exact function import (custom-descriptors).
     exact = code == 0x20
     kind = ExternKind.FUNC if exact else code
     if kind == ExternKind.FUNC:
-        type_ = _type_at(module, reader.u32())
+        entity = Function(module, _type_at(module, reader.u32()), 0)
     elif kind == ExternKind.TABLE:
-        type_ = TableType(decode_ref_type(reader), read_limits(reader))
+        entity = Table(_read_table_type(module, reader))
     elif kind == ExternKind.MEMORY:
-        type_ = MemoryType(read_limits(reader, memory=True))
+        entity = Memory(MemoryType(read_limits(reader, memory=True)))
     elif kind == ExternKind.GLOBAL:
-        value = decode_value_type(reader)
-        type_ = GlobalType(value, _read_mutability(reader))
+        entity = Global(_read_global_type(module, reader))
     elif kind == ExternKind.TAG:
-        type_ = _read_tag_type(module, reader)
+        entity = Tag(_read_tag_type(module, reader))
     else:
         raise reader.error("malformed import kind", start)
-    return Import(module_name, name, ExternKind(kind), type_, exact)
+    return Import(module_name, name, entity, exact=exact)
 
 
 def read_limits(reader: Reader, *, memory: bool = False) -> Limits:
@@ -257,13 +311,196 @@ def read_limits(reader: Reader, *, memory: bool = False) -> Limits:
     read = reader.u64 if flags & 4 else reader.u32
     minimum = read()
     maximum = read() if flags & 1 else None
+    at = reader.pos
     page = reader.u32() if flags & 8 else None
+    if page is not None and page > 64:
+        raise reader.error("invalid custom page size", at)
     return Limits(minimum, maximum, address, bool(flags & 2), page)
 
 
-def read_memories(module: Module) -> list[MemoryType]:
-    """The memories that the module defines."""
-    return _entries(module, ids.MEMORY, lambda each: MemoryType(read_limits(each, memory=True)))
+# What is defined
+
+
+def _defined(
+    module: Module, id_: int, kind: ExternKind, read: Callable[[Reader], Any]
+) -> list[Any]:
+    """The entities of one kind: those imported, then those of a section."""
+    found: list[Any] = [each.entity for each in module.imports if each.kind is kind]
+
+    def read_one(reader: Reader) -> None:
+        start = reader.pos
+        entity = read(reader)
+        entity._join(module, len(found), (start, reader.pos))
+        entity._read = entity._state()
+        found.append(entity)
+
+    _entries(module, id_, read_one)
+    return found
+
+
+def _read_table_type(module: Module, reader: Reader) -> TableType:
+    element = _resolved(module, decode_ref_type(reader))
+    return TableType(element, read_limits(reader))
+
+
+def _read_table(module: Module, reader: Reader) -> Table:
+    if reader.peek() != 0x40:
+        return Table(_read_table_type(module, reader))
+    reader.byte()
+    start = reader.pos
+    if reader.byte():
+        raise reader.error("zero byte expected", start)
+    return Table(_read_table_type(module, reader), _read_const(module, reader))
+
+
+def read_tables(module: Module) -> list[Table]:
+    return _defined(module, ids.TABLE, ExternKind.TABLE, lambda each: _read_table(module, each))
+
+
+def read_memories(module: Module) -> list[Memory]:
+    def read(reader: Reader) -> Memory:
+        return Memory(MemoryType(read_limits(reader, memory=True)))
+
+    return _defined(module, ids.MEMORY, ExternKind.MEMORY, read)
+
+
+def _read_global_type(module: Module, reader: Reader) -> GlobalType:
+    value = _resolved(module, decode_value_type(reader))
+    return GlobalType(value, _read_mutability(reader))
+
+
+def read_globals(module: Module) -> list[Global]:
+    def read(reader: Reader) -> Global:
+        return Global(_read_global_type(module, reader), _read_const(module, reader))
+
+    return _defined(module, ids.GLOBAL, ExternKind.GLOBAL, read)
+
+
+def _resolved(module: Module, type_: Any) -> Any:
+    """A value type with the entity for the type index in it."""
+    if isinstance(type_, RefType) and isinstance(type_.heap, Concrete):
+        index = type_.heap.type
+        if isinstance(index, int):
+            return RefType(type_.nullable, Concrete(_type_at(module, index), type_.heap.exact))
+    return type_
+
+
+def _read_const(module: Module, reader: Reader) -> Const:
+    """A constant expression, strictly: each instruction up to the ``end``."""
+    # Here, so that copying a module doesn't load the instruction table.
+    from wasmir.isa.strict import decode_one
+    from wasmir.isa.table import Trait
+
+    start = reader.pos
+    opened = 0
+    while True:
+        last = reader.pos
+        traits = decode_one(reader)[0].traits
+        if Trait.OPENS in traits:
+            opened += 1
+        elif Trait.CLOSES in traits:
+            if not opened:
+                return Const(module, code=reader.data[start:last])
+            opened -= 1
+
+
+# Exports, start, segments
+
+
+def read_exports(module: Module) -> list[Export]:
+    def read(reader: Reader) -> Export:
+        start = reader.pos
+        name = reader.name()
+        at = reader.pos
+        code = reader.byte()
+        if code >= len(ExternKind):
+            raise reader.error("malformed export kind", at)
+        export = Export(name, _at(module, ExternKind(code).space, reader.u32()))
+        export._wire = start, reader.pos
+        export._read = export._state()
+        return export
+
+    return _entries(module, ids.EXPORT, read)
+
+
+def _at(module: Module, space: str, index: int) -> Any:
+    entities = module.space(space)
+    if index >= len(entities):
+        raise InvalidError(f"unknown {entities.what} {index}")
+    return entities.numbered(index)
+
+
+def read_start(module: Module) -> Function | None:
+    reader = content(module, ids.START)
+    if reader is None:
+        return None
+    function: Function = _at(module, "func", reader.u32())
+    _finish(reader)
+    return function
+
+
+def read_elements(module: Module) -> list[Element]:
+    found: list[Element] = []
+
+    def read(reader: Reader) -> None:
+        start = reader.pos
+        element = _read_element(module, reader)
+        element._join(module, len(found), (start, reader.pos))
+        element._read = element._state()
+        found.append(element)
+
+    _entries(module, ids.ELEMENT, read)
+    return found
+
+
+def _read_element(module: Module, reader: Reader) -> Element:
+    """Bit 0 of the flags: not active; bit 1: a table index, or declarative; bit 2: expressions."""
+    start = reader.pos
+    flags = reader.u32()
+    if flags > 7:
+        raise reader.error("malformed elements segment kind", start)
+    active, explicit, expressions = not flags & 1, bool(flags & 2), bool(flags & 4)
+    element = Element(FUNCREF, declarative=not active and explicit)
+    if active:
+        element.table = _at(module, "table", reader.u32() if explicit else 0)
+        element.offset = _read_const(module, reader)
+    if not active or explicit:
+        if expressions:
+            element.type = _resolved(module, decode_ref_type(reader))
+        else:
+            at = reader.pos
+            if reader.byte():
+                raise reader.error("malformed element kind", at)
+    if expressions:
+        element.items = reader.vec(lambda each: _read_const(module, each))
+    else:
+        element.type = REF_FUNC
+        element.items = reader.vec(lambda each: _at(module, "func", each.u32()))
+    return element
+
+
+def read_data(module: Module) -> list[Data]:
+    found: list[Data] = []
+
+    def read(reader: Reader) -> None:
+        start = reader.pos
+        flags = reader.u32()
+        if flags > 2:
+            raise reader.error("malformed data segment kind", start)
+        data = Data()
+        if flags != 1:
+            data.memory = _at(module, "memory", reader.u32() if flags else 0)
+            data.offset = _read_const(module, reader)
+        size = reader.length()
+        data._slice = reader.pos, reader.pos + size
+        data._init = None
+        reader.pos += size
+        data._join(module, len(found), (start, reader.pos))
+        data._read = data._state()
+        found.append(data)
+
+    _entries(module, ids.DATA, read)
+    return found
 
 
 # Functions and tags
@@ -277,22 +514,13 @@ def _read_tag_type(module: Module, reader: Reader) -> Type:
 
 
 def read_tags(module: Module) -> list[Tag]:
-    found: list[Tag] = []
-    for import_ in module.imports:
-        if isinstance(import_.type, Type) and import_.kind is ExternKind.TAG:
-            found.append(Tag(import_.type, len(found), (import_.module, import_.name)))
-    defined = _entries(module, ids.TAG, lambda reader: _read_tag_type(module, reader))
-    for type_ in defined:
-        found.append(Tag(type_, len(found)))
-    return found
+    return _defined(
+        module, ids.TAG, ExternKind.TAG, lambda reader: Tag(_read_tag_type(module, reader))
+    )
 
 
 def read_functions(module: Module) -> list[Function]:
-    found: list[Function] = []
-    for import_ in module.imports:
-        if isinstance(import_.type, Type) and import_.kind is ExternKind.FUNC:
-            place = import_.module, import_.name
-            found.append(Function(module, import_.type, len(found), place))
+    found: list[Any] = [each.entity for each in module.imports if each.kind is ExternKind.FUNC]
     types_ = module.types
     indices = _entries(module, ids.FUNCTION, Reader.u32)
     if indices and max(indices) >= len(types_):
@@ -305,7 +533,7 @@ def read_functions(module: Module) -> list[Function]:
     frames = code.frames(len(indices))
     _finish(code)
     found.extend(
-        Function(module, types_[type_], index, None, start, end)
+        Function(module, types_[type_], index, start, end)
         for index, (type_, (start, end)) in enumerate(zip(indices, frames, strict=True), first)
     )
     return found

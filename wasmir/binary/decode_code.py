@@ -97,7 +97,7 @@ def decode_body(function: Function) -> Body:
 def code_of(function: Function) -> tuple[bytes, int, int]:
     """The bytes that hold a function's code, and where in them."""
     if function._code is None:
-        return function.module.data, function._start, function._end
+        return function.module.source, function._start, function._end
     return function._code, 0, len(function._code)
 
 
@@ -178,7 +178,7 @@ def _grow(
             return
         pos += _seen(found, walk)[0]
         if pos == end:
-            raise MalformedError("unexpected end: END opcode expected", pos)
+            raise MalformedError("unexpected end of section or function: END opcode expected", pos)
         # A token that the regex doesn't count. Decode it strictly and go on behind it.
         reader = Reader(data, pos, end)
         decode_one(reader)
@@ -306,7 +306,7 @@ def add_catch(body: Body, label: Label, tag: Tag | None, wire: bytes | None) -> 
     clause = Catch(tag)
     label.catches.append(clause)
     if wire is not None and tag is not None:
-        body._wires[clause] = (tag.index,), wire
+        body._wires[clause] = (tag._number,), wire
     return clause.items
 
 

@@ -8,40 +8,60 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from wasmir.binary import sections as ids
+from wasmir.binary.customs import METADATA, moved_metadata
 from wasmir.binary.decode import content
-from wasmir.errors import UnsupportedError
-from wasmir.types import encode_value_type
-from wasmir.wire import Reader, encode_unsigned
+from wasmir.binary.duties import needs_data_count, undeclared
+from wasmir.binary.encode_entities import Spelling
+from wasmir.binary.names import encode_names
+from wasmir.errors import InvalidError
+from wasmir.ir.segment import REF_FUNC, Data, Element
+from wasmir.wire import encode_unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from wasmir.binary.shift import Shift
+    from wasmir.ir.custom import Custom
     from wasmir.ir.function import Function
+    from wasmir.ir.imports import Import
     from wasmir.ir.module import Module
-    from wasmir.ir.type import Type
+    from wasmir.ir.space import Entity
+    from wasmir.ir.type import Group
 
 __all__ = ["encode_module"]
 
 # A slice of the input, or bytes of our own.
 _Piece: TypeAlias = tuple[int, int] | bytes
 
+_SECTION_OF = {
+    "table": ids.TABLE,
+    "memory": ids.MEMORY,
+    "tag": ids.TAG,
+    "global": ids.GLOBAL,
+    "elem": ids.ELEMENT,
+    "data": ids.DATA,
+}
+
 
 def encode_module(module: Module) -> list[bytes | memoryview]:
     """The pieces of the file, in order; what is copied comes in slices as long as can be."""
     # Whatever can fail does so here, before a byte is handed out.
-    changed = _changed(module)
-    return list(_joined(module.data, _pieces(module, changed)))
+    changes = _Changes(module)
+    changes.find()
+    return list(_joined(module.source, _pieces(module, changes)))
 
 
-def _pieces(module: Module, changed: dict[int, list[_Piece]]) -> Iterator[_Piece]:
+def _pieces(module: Module, changes: _Changes) -> Iterator[_Piece]:
     yield 0, 8
+    changed = changes.contents
     missing = sorted(changed, key=ids.ORDER.__getitem__)
     for section in module.sections:
-        if section.custom is not None:
-            if section.custom.changed:
-                content = section.custom.data
-                name = section.custom.name.encode()
-                yield from _section(ids.CUSTOM, [encode_unsigned(len(name)), name, content])
+        custom = section.custom
+        if custom is not None:
+            data = changes.custom(custom)
+            if data is not None:
+                name = custom.name.encode()
+                yield from _section(ids.CUSTOM, [encode_unsigned(len(name)), name, data])
             else:
                 yield section.start, section.end
             continue
@@ -56,9 +76,14 @@ def _pieces(module: Module, changed: dict[int, list[_Piece]]) -> Iterator[_Piece
             yield section.start, section.end
     for id_ in missing:
         yield from _section(id_, changed[id_])
+    if changes.names is not None and changes.name_section is None:
+        yield from _section(ids.CUSTOM, [b"\x04name", changes.names])
 
 
-def _section(id_: int, content: list[_Piece]) -> Iterator[_Piece]:
+def _section(id_: int, content: list[_Piece] | None) -> Iterator[_Piece]:
+    """A section; none at all for what is no longer there."""
+    if content is None:
+        return
     size = sum(map(_size, content))
     yield id_.to_bytes(1, "little") + encode_unsigned(size)
     yield from content
@@ -87,70 +112,318 @@ def _joined(data: bytes, pieces: Iterable[_Piece]) -> Iterator[bytes | memoryvie
         yield view[start:end]
 
 
-def _changed(module: Module) -> dict[int, list[_Piece]]:
-    """The content of each section that has to be written anew."""
-    changed: dict[int, list[_Piece]] = {}
-    code_section = content(module, ids.CODE)
-    if module._functions is not None and code_section is not None:
-        code = list(_code(code_section, module._functions))
-        if any(isinstance(piece, bytes) for piece in code):
-            changed[ids.CODE] = code
-    # After the code: encoding it looks at types, though it adds none.
-    if module._types is not None:
-        added = module._types[module._types_read :]
-        if added:
-            entries: list[_Piece] = [_type_entry(type_) for type_ in added]
-            changed[ids.TYPE] = _counted(module, ids.TYPE, entries, len(added))
-    if module._tags is not None:
-        tags = module._tags[module._tags_read :]
-        if tags:
-            entries = [b"\0" + encode_unsigned(tag.type.index) for tag in tags]
-            changed[ids.TAG] = _counted(module, ids.TAG, entries, len(tags))
-    return changed
-
-
-def _counted(module: Module, id_: int, added: list[_Piece], count: int) -> list[_Piece]:
-    """A section's content with ``count`` entries added behind the ones it has."""
-    reader = content(module, id_)
-    if reader is None:
-        return [encode_unsigned(count), *added]
-    total = reader.u32() + count
-    return [encode_unsigned(total), (reader.pos, reader.end), *added]
-
-
-def _code(section: Reader, functions: list[Function]) -> Iterator[_Piece]:
-    """The code section; an open body that still encodes to its bytes counts as raw."""
-    copied_from = section.pos
-    section.u32()
-    position = section.pos
-    data = section.data
-    for function in functions:
-        if function.imported is not None:
-            continue
-        start, end = function._start, function._end
-        if function._body is not None or function._code is not None:
-            code = function.code
-            if len(code) != end - start or not data.startswith(code, start):
-                if position > copied_from:
-                    yield copied_from, position
-                yield encode_unsigned(len(code))
-                yield code
-                copied_from = end
-        position = end
-    if position > copied_from:
-        yield copied_from, position
-
-
-def _type_entry(type_: Type) -> bytes:
-    """An entry of the type section that wasmir added: a function type, alone in its group."""
+def _shift(module: Module) -> Shift | None:
+    """The translation that code needs, if any."""
+    if not any(space.moved for space in module._spaces.values()):
+        return None
     # Here, so that copying a module doesn't load the instruction table.
-    from wasmir.binary.memo import TYPE_INDEX
+    from wasmir.binary.shift import Shift
 
-    func = type_.func
-    if func is None:
-        raise UnsupportedError(f"adding a type that is no function type: {type_.definition}")
-    out = [b"\x60"]
-    for types in (func.params, func.results):
-        out.append(encode_unsigned(len(types)))
-        out.extend(encode_value_type(each, TYPE_INDEX) for each in types)
-    return b"".join(out)
+    return Shift(module)
+
+
+class _Changes:
+    """Which sections have to be written anew, and their contents."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        #: ``None`` for a section that is left out.
+        self.contents: dict[int, list[_Piece] | None] = {}
+        #: The content of the name section, where that has changed.
+        self.names: bytes | None = None
+        #: Functions whose code isn't the input's, and that, with code numbers.
+        self.edited: list[tuple[Function, bytes]] = []
+        self.name_section = module.custom("name")
+        self.shift = _shift(module)
+        self.before = Spelling(module, None)
+        self.after = Spelling(module, self.shift)
+        self.moved: frozenset[str] = frozenset() if self.shift is None else self.shift.spaces
+
+    def find(self) -> None:
+        module = self.module
+        if self.shift:
+            # Whoever mentions what has moved has to be written anew, looked at before or not.
+            module.read_all()
+        self._code()
+        # After the code: encoding it may look at types, though it adds none.
+        self._declare()
+        self._types()
+        self._imports()
+        self._function_types()
+        for name, id_ in _SECTION_OF.items():
+            if name in module._spaces:
+                self._entities(name, id_)
+        self._exports_and_start()
+        self._data_count()
+        if module._names is not None or self.shift:
+            self.names = encode_names(module, module.names, self.moved, self._place)
+
+    def _place(self, space: str, number: int) -> int | None:
+        entity = self.module.space(space).numbered(number)
+        if entity is None:
+            # It named nothing before, and names nothing now.
+            return None
+        return None if entity.is_removed else entity.index
+
+    def _put(self, id_: int, count: int, pieces: list[_Piece]) -> None:
+        """Note a vector of pieces as a section's content, if that isn't what the input has."""
+        reader = content(self.module, id_)
+        if reader is None:
+            if count:
+                self.contents[id_] = [encode_unsigned(count), *pieces]
+            return
+        start = reader.pos
+        if reader.u32() == count:
+            # However the count was spelled.
+            head: _Piece = (start, reader.pos)
+            if list(_merged([head, *pieces])) == [(head[0], reader.end)]:
+                return
+            self.contents[id_] = [head, *pieces]
+        else:
+            # An empty section that was there stays.
+            self.contents[id_] = [encode_unsigned(count), *pieces]
+
+    def custom(self, custom: Custom) -> bytes | None:
+        """The content of a custom section, where that has changed."""
+        if custom is self.name_section and self.names is not None:
+            return self.names
+        if "func" in self.moved and custom.name.startswith(METADATA):
+            return moved_metadata(custom, self._place)
+        return custom.data if custom.changed else None
+
+    # Types
+
+    def _types(self) -> None:
+        if "type" not in self.module._spaces:
+            return
+        space = self.module.types
+        read = space._numbered[: space._read_count]
+        pieces: list[_Piece] = []
+        count = 0
+        types = iter(space)
+        reader = content(self.module, ids.TYPE)
+        if (
+            reader is not None
+            and not space.moved
+            and all(each._read == each._state() for each in read)
+        ):
+            # Empty groups have no type that would remember them.
+            count = reader.u32()
+            pieces.append((reader.pos, reader.end))
+            types = iter(space[len(read) :])
+        for first in types:
+            group = first.group
+            rest = [next(types, None) for _ in group.types[1:]]
+            if [first, *rest] != group.types:
+                raise InvalidError(
+                    f"the types of a recursive group stand together and in order: {first!r}"
+                )
+            pieces.append(self._group(group))
+            count += 1
+        self._put(ids.TYPE, count, pieces)
+
+    def _group(self, group: Group) -> _Piece:
+        spelled = self.after.group(group)
+        wire = group._wire
+        if (
+            wire is not None
+            and all(each._read == each._state() for each in group.types)
+            and (not self.shift or self.before.group(group) == spelled)
+        ):
+            return wire
+        return spelled
+
+    # Imports and exports
+
+    def _imports(self) -> None:
+        imports = self.module._imports
+        if imports is None:
+            return
+        pieces: list[_Piece] = []
+        place = 0
+        while place < len(imports):
+            import_ = imports[place]
+            group = import_._group
+            if group is not None and self._still(group[1], imports[place : place + len(group[1])]):
+                pieces.append(group[0])
+                place += len(group[1])
+            else:
+                pieces.append(self.after.import_(import_))
+                place += 1
+        self._put(ids.IMPORT, len(pieces), pieces)
+
+    def _still(self, read: list[Import], now: list[Import]) -> bool:
+        """Whether imports that were read as a group are the same, and spell the same."""
+        return read == now and all(
+            each._read == each._state()
+            and (
+                each.entity not in self.module._retyped
+                if each.entity.space == "func"
+                else each.entity._read == each.entity._state()
+            )
+            and (not self.shift or self.before.import_(each) == self.after.import_(each))
+            for each in now
+        )
+
+    def _exports_and_start(self) -> None:
+        module = self.module
+        if module._exports is not None:
+            pieces: list[_Piece] = []
+            for export in module._exports:
+                spelled = self.after.export(export)
+                wire = export._wire
+                if (
+                    wire is not None
+                    and export._read == export._state()
+                    and (not self.shift or self.before.export(export) == spelled)
+                ):
+                    pieces.append(wire)
+                else:
+                    pieces.append(spelled)
+            self._put(ids.EXPORT, len(pieces), pieces)
+        if module._start_is_read:
+            reader = content(module, ids.START)
+            known = None if reader is None else reader.u32()
+            start = None if module._start is None else self.after.index("func", module._start)
+            if start != known:
+                self.contents[ids.START] = None if start is None else [encode_unsigned(start)]
+
+    # Entities with an index
+
+    def _entities(self, name: str, id_: int) -> None:
+        pieces: list[_Piece] = []
+        count = 0
+        for entity in self.module._spaces[name]:
+            if getattr(entity, "imported", None) is None:
+                pieces.extend(self._entity(entity))
+                count += 1
+        self._put(id_, count, pieces)
+
+    def _entity(self, entity: Entity) -> Iterator[_Piece]:
+        wire = entity._wire
+        same = wire is not None and entity._read == entity._state()
+        if wire is not None and same and not self.shift:
+            yield wire
+            return
+        spelled = self.after.entity(entity)
+        if wire is not None and same and self.before.entity(entity) == spelled:
+            yield wire
+            return
+        yield spelled
+        if isinstance(entity, Data):
+            yield encode_unsigned(entity.size)
+            yield entity._init if entity._init is not None else entity._slice
+
+    # Functions
+
+    def _function_types(self) -> None:
+        """The function section: the type index of each function that is defined."""
+        module = self.module
+        functions = module._spaces.get("func")
+        if functions is None:
+            return
+        added = len(functions._numbered) > functions._read_count
+        if not (functions.moved or added or module._retyped or "type" in self.moved):
+            return
+        # By code number: where the input has the type's index.
+        wires: dict[int, tuple[int, int]] = {}
+        reader = content(module, ids.FUNCTION)
+        if reader is not None:
+            first = functions._read_count - reader.u32()
+            for number in range(first, functions._read_count):
+                start = reader.pos
+                reader.u32()
+                wires[number] = start, reader.pos
+        pieces: list[_Piece] = []
+        for function in functions:
+            if function.imported is not None:
+                continue
+            index = self.after.index("type", function.type)
+            same = function not in module._retyped and index == function.type._number
+            wire = wires.get(function._number)
+            pieces.append(wire if same and wire is not None else encode_unsigned(index))
+        self._put(ids.FUNCTION, len(pieces), list(_merged(pieces)))
+
+    def _code(self) -> None:
+        """The code section; an open body that still encodes to its bytes counts as raw."""
+        module = self.module
+        functions = module._spaces.get("func")
+        if functions is None:
+            return
+        section = content(module, ids.CODE)
+        first = 0
+        if section is not None:
+            section.u32()
+            first = section.pos
+        pieces: list[_Piece] = []
+        count = 0
+        numbered = functions._numbered
+        for function in functions:
+            if function.imported is not None:
+                continue
+            count += 1
+            code = self._code_of(function)
+            if code is not None:
+                pieces.append(encode_unsigned(len(code)))
+                pieces.append(code)
+                continue
+            previous = numbered[function._number - 1] if function._number else None
+            defined = previous is not None and previous._end
+            pieces.append((previous._end if defined else first, function._end))
+        self._put(ids.CODE, count, list(_merged(pieces)))
+
+    def _code_of(self, function: Function) -> bytes | None:
+        """A function's code as it has to be written; ``None`` where it is the input's."""
+        if function._body is None and function._code is None:
+            if not self.shift:
+                return None
+            code = known = function.code
+        else:
+            code = function.code
+            start, end = function._start, function._end
+            known = self.module.source[start:end] if end else b""
+            if code != known:
+                self.edited.append((function, code))
+        if self.shift:
+            try:
+                code = self.shift.body(code)
+            except InvalidError as error:
+                raise InvalidError(error.reason, str(function), error.offset) from None
+        return None if code == known else code
+
+    # What has to be there because of something else
+
+    def _declare(self) -> None:
+        """Functions that code takes references to have to be declared outside of it."""
+        functions = undeclared(self.module, self.edited)
+        if functions:
+            element = Element(REF_FUNC, functions, declarative=True)
+            self.module.add_element(element)
+
+    def _data_count(self) -> None:
+        module = self.module
+        reader = content(module, ids.DATA_COUNT)
+        if reader is None:
+            if needs_data_count(self.edited):
+                self.contents[ids.DATA_COUNT] = [encode_unsigned(len(module.data))]
+        elif "data" in module._spaces and reader.u32() != len(module.data):
+            self.contents[ids.DATA_COUNT] = [encode_unsigned(len(module.data))]
+
+
+def _merged(pieces: Iterable[_Piece]) -> Iterator[_Piece]:
+    """Neighbouring slices as one."""
+    held: tuple[int, int] | None = None
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            if held is not None:
+                yield held
+                held = None
+            yield piece
+        elif held is not None and held[1] == piece[0]:
+            held = held[0], piece[1]
+        else:
+            if held is not None:
+                yield held
+            held = piece
+    if held is not None:
+        yield held

@@ -6,15 +6,14 @@ computes the depths of branches from heights.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wasmir.binary.memo import (
     CATCH_KINDS,
     TYPE_INDEX,
     Memo,
     encode_row,
-    index_of,
     label_place,
     memo_of,
 )
@@ -42,7 +41,10 @@ from wasmir.isa.table import BY_NAME
 from wasmir.types import encode_value_type
 from wasmir.wire import Reader, encode_unsigned
 
-__all__ = ["encode_body"]
+if TYPE_CHECKING:
+    from wasmir.ir.module import Module
+
+__all__ = ["encode_body", "encode_instrs"]
 
 # A closed label's height: far above any real one, so that the depth of a branch to it comes out
 # negative, which no table of depths holds.
@@ -91,6 +93,11 @@ def encode_body(body: Body, *, consume: bool = False) -> bytes:
             raise
         raise InvalidError(_STALE, str(body.function)) from None
     return _encode_locals(body) + b"".join(pieces)
+
+
+def encode_instrs(module: Module, instrs: Iterable[Instr]) -> bytes:
+    """Straight-line instructions, with code numbers."""
+    return b"".join(map(memo_of(module).encode_instr, instrs))
 
 
 def _encode_locals(body: Body) -> bytes:
@@ -206,7 +213,7 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
                 if wires and item in wires:
                     out[-1] = _spelled(wires, item, (top - item.label._height,), out[-1])
             else:
-                emit(_encode_branch(item, top, wires))
+                emit(_encode_branch(memo, item, top, wires))
         else:
             if not stack:
                 emit(b"\x0b")
@@ -253,7 +260,7 @@ def _depth(label: Label, top: int) -> int:
 def _encode_catch(clause: Catch, wires: _Wires) -> bytes:
     if clause.tag is None:
         return b"\x19"
-    index = clause.tag.index
+    index = clause.tag._number
     return _spelled(wires, clause, (index,), b"\x07" + encode_unsigned(index))
 
 
@@ -271,7 +278,7 @@ def _encode_clauses(memo: Memo, table: TryTable, top: int, wires: _Wires) -> byt
     values = tuple(
         kinds.Clause(
             CATCH_KINDS[clause.tag is None, clause.ref],
-            None if clause.tag is None else clause.tag.index,
+            None if clause.tag is None else clause.tag._number,
             top - clause.label._height,
         )
         for clause in clauses
@@ -279,7 +286,7 @@ def _encode_clauses(memo: Memo, table: TryTable, top: int, wires: _Wires) -> byt
     return _spelled(wires, table, values, shortest)
 
 
-def _encode_branch(node: Item, top: int, wires: _Wires) -> bytes:
+def _encode_branch(memo: Memo, node: Item, top: int, wires: _Wires) -> bytes:
     values: tuple[Any, ...]
     if isinstance(node, BrTable):
         row = BY_NAME["br_table"]
@@ -287,12 +294,14 @@ def _encode_branch(node: Item, top: int, wires: _Wires) -> bytes:
     elif isinstance(node, (BrOn, Resume)):
         row = node.row
         place = label_place(row)
-        rest = [index_of(value) for value in node.immediates]
+        rest = list(memo.numbers(row, node.immediates))
         if isinstance(node, BrOn):
             rest[place] = _depth(node.label, top)
         else:
             rest[place] = tuple(
-                kinds.Handler(on.tag.index, None if on.label is None else _depth(on.label, top))
+                kinds.Handler(
+                    memo.number("tag", on.tag), None if on.label is None else _depth(on.label, top)
+                )
                 for on in node.handlers
             )
         values = tuple(rest)

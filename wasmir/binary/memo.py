@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any, cast
 from wasmir.errors import InvalidError
 from wasmir.ir.code import Block, BlockType, If, Instr, Loop, Structured, Try, TryTable
 from wasmir.ir.effects import row_effect
-from wasmir.ir.function import Function
+from wasmir.ir.space import Entity
 from wasmir.ir.tag import Tag
-from wasmir.ir.type import Type
 from wasmir.isa import kinds, tokens
+from wasmir.isa.mentions import renamed
 from wasmir.isa.strict import decode_one, encode_one
 from wasmir.isa.table import Row, Trait
-from wasmir.types import Concrete, RefType, ValType, encode_value_type
+from wasmir.types import ValType, encode_value_type
 from wasmir.wire import Reader, Writer, encode_signed, encode_unsigned
 
 if TYPE_CHECKING:
     from wasmir.ir.module import Module
+    from wasmir.ir.type import Type
 
-__all__ = ["TYPE_INDEX", "Memo", "encode_row", "index_of", "label_place", "memo_of", "run_effects"]
+__all__ = ["TYPE_INDEX", "Memo", "encode_row", "label_place", "memo_of", "run_effects"]
 
 # What a control token does to the decoder, the frequent ones first. Plain integers, because the
 # loop over them is the hottest of the library.
@@ -81,9 +82,9 @@ class Memo(dict[bytes, tuple[int, Any]]):
             Try: Openers(self, b"\x06"),
             TryTable: Openers(self, b"\x1f"),
         }
-        self.clause_heads = ClauseHeads()
+        self.clause_heads = ClauseHeads(self)
         # The same behind the count of one.
-        self.only_clause = ClauseHeads(b"\x01")
+        self.only_clause = ClauseHeads(self, b"\x01")
         self.encoded: dict[int, tuple[Instr, bytes]] = {}
 
     def __missing__(self, token: bytes) -> tuple[int, Any]:
@@ -132,28 +133,24 @@ class Memo(dict[bytes, tuple[int, Any]]):
         return found
 
     def resolved(self, row: Row, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Immediates with the things that they mention in place of code numbers."""
         return tuple(
-            self._resolve(immediate.kind, value)
-            for immediate, value in zip(row.immediates, values, strict=True)
+            [
+                renamed(immediate.kind, value, self.at) if immediate.kind.spaces else value
+                for immediate, value in zip(row.immediates, values, strict=True)
+            ]
         )
 
-    def _resolve(self, kind: kinds.Kind[Any], value: Any) -> Any:
-        """An immediate's index as the thing it names, where that is an entity already."""
-        if kind.space == "func":
-            return self._at(self.module.functions, value, "function")
-        if kind.space == "tag":
-            return self.tag(value)
-        if kind.space == "type" and isinstance(value, int):
-            return self._at(self.module.types, value, "type")
-        return value
+    def at(self, space: str, number: int) -> Any:
+        """What code means by a number. Raises InvalidError where it means nothing."""
+        entities = self.module.space(space)
+        found = entities.numbered(number)
+        if found is None:
+            raise InvalidError(f"unknown {entities.what} {number}")
+        return found
 
-    def tag(self, index: int) -> Any:
-        return self._at(self.module.tags, index, "tag")
-
-    def _at(self, space: Any, index: int, what: str) -> Any:
-        if index >= len(space):
-            raise InvalidError(f"unknown {what} {index}")
-        return space[index]
+    def tag(self, number: int) -> Any:
+        return self.at("tag", number)
 
     def block_type(self, wire: bytes, value: Any) -> BlockType:
         """``wire`` begins with the block type; what follows it is ignored."""
@@ -165,7 +162,7 @@ class Memo(dict[bytes, tuple[int, Any]]):
 
     def _new_block_type(self, wire: bytes, value: Any) -> BlockType:
         if isinstance(value, int):
-            type_ = self._at(self.module.types, value, "type")
+            type_ = self.at("type", value)
             func = type_.func
             if func is None:
                 raise InvalidError(f"type mismatch: block type {value} is no function type")
@@ -188,12 +185,7 @@ class Memo(dict[bytes, tuple[int, Any]]):
 
     def value_type(self, type_: ValType) -> ValType:
         """The type with its type index replaced by the entity."""
-        if isinstance(type_, RefType) and isinstance(type_.heap, Concrete):
-            index = type_.heap.type
-            if isinstance(index, int):
-                entity = self._at(self.module.types, index, "type")
-                return RefType(type_.nullable, Concrete(entity, type_.heap.exact))
-        return type_
+        return cast("ValType", renamed(kinds.VALUE_TYPES, type_, self.at))
 
     # Encoding
 
@@ -204,16 +196,36 @@ class Memo(dict[bytes, tuple[int, Any]]):
             return known[1]
         data = instr._wire
         if data is None:
-            data = encode_row(instr.row, tuple(map(index_of, instr.immediates)))
+            data = encode_row(instr.row, self.numbers(instr.row, instr.immediates))
         # Holding the instruction keeps its identity from being given to another.
         self.encoded[id(instr)] = instr, data
         return data
+
+    def numbers(self, row: Row, immediates: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Immediates with code numbers in place of the things that they mention."""
+        return tuple(
+            [
+                renamed(immediate.kind, value, self.number) if immediate.kind.spaces else value
+                for immediate, value in zip(row.immediates, immediates, strict=True)
+            ]
+        )
+
+    def number(self, space: str, entity: Any) -> int:
+        """What code names a thing by. Raises InvalidError for one of another module, TypeError for
+        what is none of that space.
+        """
+        if not isinstance(entity, Entity) or entity.space != space:
+            what = self.module.space(space).what
+            raise TypeError(f"{entity!r} stands where a {what} is expected")
+        if entity.module is not self.module:
+            raise InvalidError(f"unknown {entity.what}: {entity} is part of another module")
+        return entity._number
 
     def encode_block_type(self, type_: BlockType) -> bytes:
         if type_._wire is not None:
             return type_._wire
         if type_.type is not None:
-            return encode_signed(type_.type.index)
+            return encode_signed(self.number("type", type_.type))
         if not type_.results:
             return b"\x40"
         return encode_value_type(type_.results[0], TYPE_INDEX)
@@ -264,15 +276,10 @@ def block_type_size(wire: bytes) -> int:
 
 class _TypeIndex(dict[Any, int]):
     def __missing__(self, type_: Type) -> int:
-        return type_.index
+        return type_._number
 
 
 TYPE_INDEX = _TypeIndex()
-
-
-def index_of(value: Any) -> Any:
-    """An immediate as the wire has it."""
-    return value.index if isinstance(value, (Type, Function, Tag)) else value
 
 
 class Effects(dict[bytes, int]):
@@ -364,13 +371,16 @@ CATCH_KINDS = {
 class ClauseHeads(dict[tuple[Tag | None, bool], bytes]):
     """A catch clause up to its label, by tag and whether it wants the exception itself."""
 
-    def __init__(self, before: bytes = b"") -> None:
+    def __init__(self, memo: Memo, before: bytes = b"") -> None:
+        self.memo = memo
         self.before = before
 
     def __missing__(self, key: tuple[Tag | None, bool]) -> bytes:
         tag, ref = key
         kind = bytes((CATCH_KINDS[tag is None, ref].value,))
-        head = self.before + (kind if tag is None else kind + encode_unsigned(tag.index))
+        head = self.before + (
+            kind if tag is None else kind + encode_unsigned(self.memo.number("tag", tag))
+        )
         self[key] = head
         return head
 

@@ -20,12 +20,16 @@ __all__ = [
     "CUSTOM",
     "DATA",
     "DATA_COUNT",
+    "ELEMENT",
+    "EXPORT",
     "FUNCTION",
+    "GLOBAL",
     "IMPORT",
     "MEMORY",
     "NAMES",
     "ORDER",
     "START",
+    "TABLE",
     "TAG",
     "TYPE",
     "read_sections",
@@ -33,8 +37,8 @@ __all__ = [
     "section_name",
 ]
 
-CUSTOM, TYPE, IMPORT, FUNCTION, MEMORY, START = 0, 1, 2, 3, 5, 8
-CODE, DATA, DATA_COUNT, TAG = 10, 11, 12, 13
+CUSTOM, TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, START, ELEMENT = range(10)
+CODE, DATA, DATA_COUNT, TAG = range(10, 14)
 
 NAMES = {
     0: "custom",
@@ -105,7 +109,7 @@ def section_entries(module: Module, section: Section) -> int:
     """How many entries a section has; a start section has one."""
     if section.id == START:
         return 1
-    return Reader(module.data, section.content, section.end).u32()
+    return Reader(module.source, section.content, section.end).u32()
 
 
 def _check_preamble(data: bytes) -> None:

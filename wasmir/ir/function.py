@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from wasmir.errors import InvalidError, UnsupportedError
 from wasmir.ir.codec import codec
+from wasmir.ir.space import Importable
 
 if TYPE_CHECKING:
     from wasmir.ir.code import Body
@@ -21,7 +22,7 @@ __all__ = ["Function"]
 _OUTLINED = frozenset({"try", "catch", "catch_all", "delegate", "rethrow", "try_table"})
 
 
-class Function:
+class Function(Importable):
     """A function; equal by identity.
 
     A defined one has three states. *Raw*: its code is a slice of some bytes, which emission
@@ -32,27 +33,52 @@ class Function:
     in memory at a time.
     """
 
-    __slots__ = ("_body", "_code", "_end", "_start", "imported", "index", "module", "type")
+    __slots__ = ("_body", "_code", "_end", "_start", "_type")
+    space: ClassVar[str] = "func"
+    what: ClassVar[str] = "function"
 
     def __init__(
-        self,
-        module: Module,
-        type_: Type,
-        index: int,
-        imported: tuple[str, str] | None = None,
-        start: int = 0,
-        end: int = 0,
+        self, module: Module, type_: Type, number: int, start: int = 0, end: int = 0
     ) -> None:
         self.module = module
-        self.type = type_
-        self.index = index
-        #: ``(module, name)`` where the function is imported.
-        self.imported = imported
+        self._type = type_
+        self.imported = None
+        self._number = number
         # Where the code stands in the module's input; stays, for offsets in messages.
         self._start = start
         self._end = end
         self._code: bytes | None = None
         self._body: Body | None = None
+
+    @property
+    def type(self) -> Type:
+        """Its entry of the type section; assignable, which leaves the code as it is: with another
+        number of parameters, locals have other indices.
+        """
+        return self._type
+
+    @type.setter  # noqa: A003 - the property above is meant
+    def type(self, type_: Type) -> None:
+        self.module._retyped.setdefault(self, self._type)
+        self._type = type_
+
+    @property
+    def local_names(self) -> dict[int, str]:
+        """The names of parameters and locals, by index; a copy, to be assigned."""
+        return self.module.names.inside("local", self)
+
+    @local_names.setter
+    def local_names(self, names: dict[int, str]) -> None:
+        self.module.names.give_inside("local", self, names)
+
+    @property
+    def label_names(self) -> dict[int, str]:
+        """The names of labels, numbered in the order of their blocks; a copy, to be assigned."""
+        return self.module.names.inside("label", self)
+
+    @label_names.setter
+    def label_names(self, names: dict[int, str]) -> None:
+        self.module.names.give_inside("label", self, names)
 
     @property
     def func_type(self) -> FuncType:
@@ -73,7 +99,7 @@ class Function:
             return codec().encode_body(self._body)
         if self._code is not None:
             return self._code
-        return self.module.data[self._start : self._end]
+        return self.module.source[self._start : self._end]
 
     @property
     def is_raw(self) -> bool:
@@ -133,15 +159,3 @@ class Function:
         if self._body is not None:
             codec().dissolve(self._body)
             self._body = None
-
-    @property
-    def name(self) -> str | None:
-        """The name that the name section gives."""
-        return self.module.function_names.get(self.index)
-
-    def __str__(self) -> str:
-        name = self.name
-        return f"{self.index}" if name is None else f'{self.index} "{name}"'
-
-    def __repr__(self) -> str:
-        return f"<function {self}>"

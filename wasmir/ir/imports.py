@@ -1,16 +1,21 @@
-"""Imports."""
+"""Imports and exports.
+
+Source: specification, Structure, "Imports" and "Exports".
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
+    from wasmir.ir.module import Module
+    from wasmir.ir.space import Importable
     from wasmir.ir.type import Type
     from wasmir.types import GlobalType, MemoryType, TableType
 
-__all__ = ["ExternKind", "Import"]
+__all__ = ["Export", "Exports", "ExternKind", "Import", "Imports"]
 
 
 class ExternKind(IntEnum):
@@ -22,16 +27,180 @@ class ExternKind(IntEnum):
     GLOBAL = 3
     TAG = 4
 
+    @property
+    def space(self) -> str:
+        """The index space of such things."""
+        return self.name.lower()
 
-@dataclass(slots=True, eq=False)
+
 class Import:
-    """One import. ``type`` is an entity for functions and tags, a value otherwise.
+    """One import. ``exact`` is custom-descriptors' exact function import."""
 
-    ``exact`` is custom-descriptors' exact function import.
-    """
+    __slots__ = ("_group", "_read", "entity", "exact", "module", "name")
 
-    module: str
-    name: str
-    kind: ExternKind
-    type: Type | TableType | MemoryType | GlobalType
-    exact: bool = False
+    def __init__(self, module: str, name: str, entity: Importable, *, exact: bool = False) -> None:
+        self.module = module
+        self.name = name
+        self.entity = entity
+        self.exact = exact
+        # The group in the input that it was read from, and its state as of then.
+        self._group: Any = None
+        self._read: tuple[Any, ...] = ()
+
+    @property
+    def kind(self) -> ExternKind:
+        return ExternKind[self.entity.space.upper()]
+
+    @property
+    def type(self) -> Type | TableType | MemoryType | GlobalType:
+        """An entity for functions and tags, a value otherwise."""
+        return self.entity.type  # type: ignore[attr-defined,no-any-return]
+
+    def _state(self) -> tuple[Any, ...]:
+        return self.module, self.name, self.entity, self.exact
+
+    def _restore(self, state: tuple[Any, ...]) -> None:
+        self.module, self.name, self.entity, self.exact = state
+
+    def __str__(self) -> str:
+        return f'"{self.module}" "{self.name}"'
+
+    def __repr__(self) -> str:
+        return f"<import {self}, {self.entity!r}>"
+
+
+class Imports(Sequence[Import]):
+    """The imports in order. What is imported of one sort has its indices in this order."""
+
+    def __init__(self, module: Module, items: list[Import]) -> None:
+        self._module = module
+        self._items = items
+        self._all_read = list(items)
+
+    @overload
+    def __getitem__(self, index: int) -> Import: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Import]: ...
+    def __getitem__(self, index: int | slice) -> Import | list[Import]:
+        return self._items[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Import]:
+        return iter(self._items)
+
+    def find(self, module: str, name: str) -> Import | None:
+        """The first import of that module and name: there may be more."""
+        wanted = module, name
+        return next((each for each in self._items if (each.module, each.name) == wanted), None)
+
+    def remove(self, import_: Import) -> None:
+        """Take an import out, with what it imports."""
+        self._module.space(import_.entity.space).remove(import_.entity)
+
+    def reorder(self, imports: Iterable[Import]) -> None:
+        """Put all imports into a new order. Raises ValueError where some are missing or new."""
+        wanted = list(imports)
+        if len(wanted) != len(self._items) or {*map(id, wanted)} != {*map(id, self._items)}:
+            raise ValueError("not the same imports in another order")
+        self._items[:] = wanted
+        for kind in ExternKind:
+            entities = [each.entity for each in wanted if each.kind is kind]
+            space: Any = self._module.space(kind.space)
+            if entities != space[: len(entities)]:
+                space._items[: len(entities)] = entities
+                space._moved()
+
+    def _go_back(self) -> None:
+        """To what was read."""
+        self._items[:] = self._all_read
+        for import_ in self._items:
+            import_._restore(import_._read)
+
+    def _forget(self, import_: Import) -> None:
+        self._items.remove(import_)
+
+    def _follow(self, entities: list[Any]) -> None:
+        """Let imports of one sort stand in the order of what they import."""
+        if entities:
+            space = entities[0].space
+            places = [at for at, each in enumerate(self._items) if each.entity.space == space]
+            for place, entity in zip(places, entities, strict=True):
+                self._items[place] = entity.imported
+
+
+class Export:
+    """One export."""
+
+    __slots__ = ("_read", "_wire", "entity", "name")
+
+    def __init__(self, name: str, entity: Importable) -> None:
+        self.name = name
+        self.entity = entity
+        self._wire: tuple[int, int] | None = None
+        self._read: tuple[Any, ...] = ()
+
+    @property
+    def kind(self) -> ExternKind:
+        return ExternKind[self.entity.space.upper()]
+
+    def _state(self) -> tuple[Any, ...]:
+        return self.name, self.entity
+
+    def _restore(self, state: tuple[Any, ...]) -> None:
+        self.name, self.entity = state
+
+    def __str__(self) -> str:
+        return f'"{self.name}"'
+
+    def __repr__(self) -> str:
+        return f"<export {self}, {self.entity!r}>"
+
+
+class Exports(Sequence[Export]):
+    """The exports in order."""
+
+    def __init__(self, module: Module, items: list[Export]) -> None:
+        self._module = module
+        self._items = items
+        self._all_read = list(items)
+
+    @overload
+    def __getitem__(self, index: int) -> Export: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Export]: ...
+    def __getitem__(self, index: int | slice) -> Export | list[Export]:
+        return self._items[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Export]:
+        return iter(self._items)
+
+    def find(self, name: str) -> Export | None:
+        """The export of that name."""
+        return next((each for each in self._items if each.name == name), None)
+
+    def of(self, entity: Importable) -> list[Export]:
+        """The exports of one thing."""
+        return [each for each in self._items if each.entity is entity]
+
+    def add(self, name: str, entity: Importable) -> Export:
+        """Export something. Raises ValueError for a name that is taken."""
+        if self.find(name) is not None:
+            raise ValueError(f"duplicate export name {name!r}")
+        export = Export(name, entity)
+        self._items.append(export)
+        return export
+
+    def remove(self, export: Export) -> None:
+        self._items.remove(export)
+
+    def reorder(self, exports: Iterable[Export]) -> None:
+        """Put all exports into a new order. Raises ValueError where some are missing or new."""
+        wanted = list(exports)
+        if len(wanted) != len(self._items) or {*map(id, wanted)} != {*map(id, self._items)}:
+            raise ValueError("not the same exports in another order")
+        self._items[:] = wanted

@@ -5,25 +5,49 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from wasmir.ir.bulk import bulk_work
+from wasmir.ir.checkpoint import Checkpoint
 from wasmir.ir.codec import Section, codec
+from wasmir.ir.imports import Exports, Imports
+from wasmir.ir.space import Space
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from wasmir.ir.code import BlockType, Instr, Item
+    from wasmir.ir.const import Const
     from wasmir.ir.custom import Custom
     from wasmir.ir.function import Function
-    from wasmir.ir.imports import Import
+    from wasmir.ir.global_ import Global
+    from wasmir.ir.memory import Memory
+    from wasmir.ir.names import Names
+    from wasmir.ir.segment import Data, Element
+    from wasmir.ir.space import Entity, Importable
+    from wasmir.ir.table import Table
     from wasmir.ir.tag import Tag
     from wasmir.ir.type import Type
-    from wasmir.types import FuncType, ValType
+    from wasmir.types import FuncType, GlobalType, MemoryType, SubType, TableType, ValType
+
+    E = TypeVar("E", bound=Entity)
+    I = TypeVar("I", bound=Importable)  # noqa: E741 - as short as its sibling
 
 __all__ = ["Module"]
 
 _EMPTY = b"\0asm\1\0\0\0"
+
+# What messages call the entities of each space, and what reads them.
+_SPACES = {
+    "type": ("type", "read_types"),
+    "func": ("function", "read_functions"),
+    "table": ("table", "read_tables"),
+    "memory": ("memory", "read_memories"),
+    "tag": ("tag", "read_tags"),
+    "global": ("global", "read_globals"),
+    "elem": ("element segment", "read_elements"),
+    "data": ("data segment", "read_data"),
+}
 
 
 class Module:
@@ -38,15 +62,16 @@ class Module:
 
     def __init__(self, data: bytes = _EMPTY) -> None:
         #: The input. Offsets in messages and of functions are offsets into it.
-        self.data = data
+        self.source = data
         self.sections: list[Section] = codec().read_sections(data)
-        self._types: list[Type] | None = None
-        self._types_read = 0
-        self._tags_read = 0
-        self._imports: list[Import] | None = None
-        self._functions: list[Function] | None = None
-        self._tags: list[Tag] | None = None
-        self._function_names: dict[int, str] | None = None
+        self._spaces: dict[str, Space[Any]] = {}
+        self._imports: Imports | None = None
+        self._exports: Exports | None = None
+        self._start: Function | None = None
+        self._start_is_read = False
+        self._names: Names | None = None
+        # Functions whose type was replaced, with the type they had in the input.
+        self._retyped: dict[Function, Type] = {}
         self._by_func_type: dict[FuncType, Type] = {}
         self._block_types: dict[tuple[object, ...], BlockType] = {}
         self._instrs: dict[tuple[Any, ...], Instr] = {}
@@ -110,46 +135,94 @@ class Module:
 
     # What is inside
 
-    @property
-    def types(self) -> Sequence[Type]:
-        """The type section's entries, rec groups flattened, by index."""
-        return self._read_types()
-
-    def _read_types(self) -> list[Type]:
-        if self._types is None:
+    def space(self, name: str) -> Space[Any]:
+        """An index space by its name: ``type``, ``func``, ``table``, ``memory``, ``tag``,
+        ``global``, ``elem`` or ``data``.
+        """
+        found = self._spaces.get(name)
+        if found is None:
+            what, read = _SPACES[name]
             with bulk_work():
-                self._types = codec().read_types(self)
-            self._types_read = len(self._types)
-            for type_ in self._types:
-                if type_.stands_for_its_function_type and type_.func is not None:
-                    self._by_func_type.setdefault(type_.func, type_)
-        return self._types
+                found = Space(self, what, getattr(codec(), read)(self))
+            self._spaces[name] = found
+            if name == "type":
+                self._note_func_types()
+        return found
+
+    def read_all(self) -> None:
+        """Read every section whose content is entities. Raises MalformedError, InvalidError."""
+        for name in _SPACES:
+            self.space(name)
+        # Reading is all that is wanted of them.
+        _ = self.imports, self.exports, self.start
+
+    def _note_func_types(self) -> None:
+        for type_ in self._spaces.get("type", ()):
+            if type_.stands_for_its_function_type and type_.func is not None:
+                self._by_func_type.setdefault(type_.func, type_)
 
     @property
-    def imports(self) -> Sequence[Import]:
+    def types(self) -> Space[Type]:
+        """The type section's entries, rec groups flattened, by index."""
+        return self.space("type")
+
+    @property
+    def functions(self) -> Space[Function]:
+        """All functions by index, imported ones first; so for the others."""
+        return self.space("func")
+
+    @property
+    def tables(self) -> Space[Table]:
+        return self.space("table")
+
+    @property
+    def memories(self) -> Space[Memory]:
+        return self.space("memory")
+
+    @property
+    def tags(self) -> Space[Tag]:
+        return self.space("tag")
+
+    @property
+    def globals(self) -> Space[Global]:
+        return self.space("global")
+
+    @property
+    def elements(self) -> Space[Element]:
+        """The element segments."""
+        return self.space("elem")
+
+    @property
+    def data(self) -> Space[Data]:
+        """The data segments."""
+        return self.space("data")
+
+    @property
+    def imports(self) -> Imports:
         if self._imports is None:
             with bulk_work():
-                self._imports = codec().read_imports(self)
+                self._imports = Imports(self, codec().read_imports(self))
         return self._imports
 
     @property
-    def functions(self) -> Sequence[Function]:
-        """All functions by index, imported ones first."""
-        if self._functions is None:
+    def exports(self) -> Exports:
+        if self._exports is None:
             with bulk_work():
-                self._functions = codec().read_functions(self)
-        return self._functions
+                self._exports = Exports(self, codec().read_exports(self))
+        return self._exports
 
     @property
-    def tags(self) -> Sequence[Tag]:
-        """All tags by index, imported ones first."""
-        return self._read_tags()
+    def start(self) -> Function | None:
+        """The function that instantiation calls; assignable."""
+        if not self._start_is_read:
+            self._start = codec().read_start(self)
+            self._start_is_read = True
+        return self._start
 
-    def _read_tags(self) -> list[Tag]:
-        if self._tags is None:
-            self._tags = codec().read_tags(self)
-            self._tags_read = len(self._tags)
-        return self._tags
+    @start.setter
+    def start(self, function: Function | None) -> None:
+        self._start = function
+        self._start_is_read = True
 
     @property
     def customs(self) -> list[Custom]:
@@ -174,43 +247,189 @@ class Module:
         What speaks of single functions (label names, ``metadata.code.*``) loses what it said of
         these. What can't be brought up to date is named in the result, with the reason.
         """
-        return codec().code_moved(self, [function.index for function in functions])
+        return codec().code_moved(self, list(functions))
 
     def encoded_size(self) -> int:
         """How many bytes :meth:`to_bytes` would give."""
         return sum(map(len, self._pieces()))
 
     @property
-    def function_names(self) -> dict[int, str]:
-        """Function names by index, from the name section; what is broken there is left out."""
-        if self._function_names is None:
-            self._function_names = codec().read_function_names(self)
-        return self._function_names
+    def names(self) -> Names:
+        """The name section; entities show what it says of them as their ``name``."""
+        if self._names is None:
+            self._names = codec().read_names(self)
+        return self._names
 
     # Finding and adding
 
     def func_type(self, params: Iterable[ValType] = (), results: Iterable[ValType] = ()) -> Type:
         """The type entry for a function type, appended where the module has none."""
-        from wasmir.ir.type import Type
         from wasmir.types import FuncType, SubType
 
         wanted = FuncType(tuple(params), tuple(results))
-        types = self._read_types()
+        self.space("type")
         found = self._by_func_type.get(wanted)
         if found is None:
-            found = Type(SubType(wanted), len(types), alone=True)
-            types.append(found)
-            self._by_func_type[wanted] = found
+            found = self.add_type(SubType(wanted))
         return found
 
-    def add_tag(self, params: Iterable[ValType] = ()) -> Tag:
-        """A new tag at the end of the tag space."""
-        from wasmir.ir.tag import Tag
+    def add_type(self, definition: SubType) -> Type:
+        """A new type, alone in its recursive group."""
+        return self.add_group(1, lambda _types: [definition])[0]
 
-        tags = self._read_tags()
-        tag = Tag(self.func_type(params), len(tags))
-        tags.append(tag)
-        return tag
+    def add_group(self, size: int, define: Callable[[list[Type]], Sequence[SubType]]) -> list[Type]:
+        """A new recursive group: ``define`` gets its types, so that the definitions which it gives
+        can refer to them.
+        """
+        from wasmir.ir.type import Group, Type
+        from wasmir.types import FuncType, SubType
+
+        space = self.types
+        blank = SubType(FuncType())
+        group = Group()
+        group.types = [Type(blank, group) for _ in range(size)]
+        for type_ in group.types:
+            type_._join(self, 0, None)
+        definitions = define(group.types)
+        if len(definitions) != size:
+            raise ValueError(f"{size} definitions are expected, not {len(definitions)}")
+        for type_, definition in zip(group.types, definitions, strict=True):
+            type_.definition = definition
+            space._add(type_)
+            if type_.stands_for_its_function_type and type_.func is not None:
+                self._by_func_type.setdefault(type_.func, type_)
+        return group.types
+
+    def add_function(
+        self, type_: Type | FuncType, *, name: str | None = None, exported: str | None = None
+    ) -> Function:
+        """A new function with an empty body, which :attr:`Function.body` opens."""
+        from wasmir.ir.function import Function
+
+        function = Function(self, self._type_of(type_), 0)
+        function._code = b"\0\x0b"
+        return self._added(function, name, exported)
+
+    def add_table(
+        self,
+        type_: TableType,
+        init: Const | None = None,
+        *,
+        name: str | None = None,
+        exported: str | None = None,
+    ) -> Table:
+        """A new table. ``init`` is needed where its elements can't be null."""
+        from wasmir.ir.table import Table
+
+        return self._added(Table(type_, init), name, exported)
+
+    def add_memory(
+        self, type_: MemoryType, *, name: str | None = None, exported: str | None = None
+    ) -> Memory:
+        """A new memory."""
+        from wasmir.ir.memory import Memory
+
+        return self._added(Memory(type_), name, exported)
+
+    def add_global(
+        self,
+        type_: GlobalType,
+        init: Const,
+        *,
+        name: str | None = None,
+        exported: str | None = None,
+    ) -> Global:
+        """A new global."""
+        from wasmir.ir.global_ import Global
+
+        return self._added(Global(type_, init), name, exported)
+
+    def add_tag(
+        self,
+        params: Iterable[ValType] | Type = (),
+        *,
+        name: str | None = None,
+        exported: str | None = None,
+    ) -> Tag:
+        """A new tag, from what its exceptions carry or from its type."""
+        from wasmir.ir.tag import Tag
+        from wasmir.ir.type import Type
+
+        type_ = params if isinstance(params, Type) else self.func_type(params)
+        return self._added(Tag(type_), name, exported)
+
+    def add_element(self, element: Element) -> Element:
+        """Add an element segment."""
+        return self._added(element, None, None)
+
+    def add_data(self, data: Data) -> Data:
+        """Add a data segment."""
+        return self._added(data, None, None)
+
+    def const(self, *instrs: Instr) -> Const:
+        """A constant expression; :meth:`instr` and ``wasmir.ops`` make instructions."""
+        from wasmir.ir.const import Const
+
+        return Const(self, instrs)
+
+    def import_function(
+        self, module: str, name: str, type_: Type | FuncType, *, exact: bool = False
+    ) -> Function:
+        """A new function import. Everything that is defined moves up, and what mentions it follows
+        when the module is written; so for the other sorts of imports.
+        """
+        from wasmir.ir.function import Function
+
+        function = Function(self, self._type_of(type_), 0)
+        return self._import(module, name, function, exact=exact)
+
+    def import_table(self, module: str, name: str, type_: TableType) -> Table:
+        from wasmir.ir.table import Table
+
+        return self._import(module, name, Table(type_))
+
+    def import_memory(self, module: str, name: str, type_: MemoryType) -> Memory:
+        from wasmir.ir.memory import Memory
+
+        return self._import(module, name, Memory(type_))
+
+    def import_global(self, module: str, name: str, type_: GlobalType) -> Global:
+        from wasmir.ir.global_ import Global
+
+        return self._import(module, name, Global(type_))
+
+    def import_tag(self, module: str, name: str, params: Iterable[ValType] | Type = ()) -> Tag:
+        from wasmir.ir.tag import Tag
+        from wasmir.ir.type import Type
+
+        type_ = params if isinstance(params, Type) else self.func_type(params)
+        return self._import(module, name, Tag(type_))
+
+    def _type_of(self, type_: Type | FuncType) -> Type:
+        from wasmir.types import FuncType
+
+        return self.func_type(type_.params, type_.results) if isinstance(type_, FuncType) else type_
+
+    def _added(self, entity: E, name: str | None, exported: str | None) -> E:
+        space = self.space(entity.space)
+        entity._join(self, 0, None)
+        space._add(entity)
+        if name is not None:
+            entity.name = name
+        if exported is not None:
+            self.exports.add(exported, cast("Importable", entity))
+        return entity
+
+    def _import(self, module: str, name: str, entity: I, *, exact: bool = False) -> I:
+        from wasmir.ir.imports import Import
+
+        imports = self.imports
+        space = self.space(entity.space)
+        entity._join(self, 0, None)
+        entity.imported = Import(module, name, entity, exact=exact)
+        space._add(entity, imported=True)
+        imports._items.append(entity.imported)
+        return entity
 
     def block_type(
         self, params: Iterable[ValType] = (), results: Iterable[ValType] = ()
@@ -250,7 +469,7 @@ class Module:
 
     def checkpoint(self) -> Checkpoint:
         """The state to come back to by :meth:`rollback`. Settles every open body."""
-        for function in self._functions or ():
+        for function in self._spaces.get("func", ()):
             function.settle()
         return Checkpoint(self)
 
@@ -261,35 +480,3 @@ class Module:
     def instructions(self, run: bytes) -> list[Instr]:
         """The instructions of a run."""
         return codec().split(self, run)
-
-
-class Checkpoint:
-    """What :meth:`Module.checkpoint` remembers."""
-
-    def __init__(self, module: Module) -> None:
-        self._code = [function._code for function in module._functions or ()]
-        self._types = len(module._types or ())
-        self._tags = len(module._tags or ())
-        self._sections = list(module.sections)
-        self._customs = [(custom, custom._data) for custom in module.customs]
-
-    def restore(self, module: Module) -> None:
-        functions = module._functions or []
-        # Functions that were read since have no code of their own to go back to.
-        code = self._code or [None] * len(functions)
-        for function, kept in zip(functions, code, strict=True):
-            function.close()
-            function._code = kept
-        types = module._types or []
-        for type_ in types[max(self._types, module._types_read) :]:
-            if type_.func is not None:
-                module._by_func_type.pop(type_.func, None)
-        del types[max(self._types, module._types_read) :]
-        del (module._tags or [])[max(self._tags, module._tags_read) :]
-        module._block_types.clear()
-        module.sections = self._sections
-        for custom, data in self._customs:
-            custom._data = data
-        # The memo may hold block types and instructions that name what is gone.
-        module._memo = None
-        module._instrs.clear()

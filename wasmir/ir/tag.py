@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from wasmir.ir.space import Importable
 
 if TYPE_CHECKING:
     from wasmir.ir.type import Type
@@ -11,24 +13,20 @@ if TYPE_CHECKING:
 __all__ = ["Tag"]
 
 
-class Tag:
-    """An exception (or suspension) tag; equal by identity. ``imported`` names its import."""
+class Tag(Importable):
+    """An exception (or suspension) tag; equal by identity."""
 
-    __slots__ = ("imported", "index", "type")
+    __slots__ = ("type",)
+    space: ClassVar[str] = "tag"
+    what: ClassVar[str] = "tag"
+    _fields = ("type",)
 
-    def __init__(self, type_: Type, index: int, imported: tuple[str, str] | None = None) -> None:
+    def __init__(self, type_: Type) -> None:
         self.type = type_
-        self.index = index
-        self.imported = imported
+        self.imported = None
 
     @property
     def params(self) -> tuple[ValType, ...]:
         """What an exception with this tag carries."""
         func = self.type.func
         return () if func is None else func.params
-
-    def __str__(self) -> str:
-        return str(self.index)
-
-    def __repr__(self) -> str:
-        return f"<tag {self.index}>"

@@ -2,24 +2,60 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, ClassVar
+
+from wasmir.ir.space import Entity
 from wasmir.types import Defined, FuncType, SubType
 
-__all__ = ["Type"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Group", "Type"]
 
 
-class Type(Defined):
-    """One entry of the type section; equal by identity.
+class Group:
+    """A recursive group; a type that is defined alone is a group of its own.
 
-    ``definition`` refers to other entries by entity. ``alone`` says that the entry is a recursive
-    group of its own, so that another one with the same definition means the same type.
+    Its types stand one behind the other.
     """
 
-    __slots__ = ("alone", "definition", "index")
+    __slots__ = ("_wire", "types")
 
-    def __init__(self, definition: SubType, index: int, alone: bool) -> None:
+    def __init__(self, types: Iterable[Type] = ()) -> None:
+        self.types = list(types)
+        self._wire: tuple[int, int] | None = None
+
+
+class Type(Entity, Defined):
+    """One entry of the type section; equal by identity.
+
+    ``definition`` refers to other entries by entity.
+    """
+
+    __slots__ = ("definition", "group")
+    space: ClassVar[str] = "type"
+    what: ClassVar[str] = "type"
+    _fields = ("definition",)
+
+    def __init__(self, definition: SubType, group: Group) -> None:
         self.definition = definition
-        self.index = index
-        self.alone = alone
+        self.group = group
+
+    @property
+    def field_names(self) -> dict[int, str]:
+        """The names of a structure's fields, by index; a copy, to be assigned."""
+        return self.module.names.inside("field", self)
+
+    @field_names.setter
+    def field_names(self, names: dict[int, str]) -> None:
+        self.module.names.give_inside("field", self, names)
+
+    @property
+    def alone(self) -> bool:
+        """Whether the entry is a recursive group of its own, so that another one with the same
+        definition means the same type.
+        """
+        return len(self.group.types) == 1
 
     @property
     def func(self) -> FuncType | None:
@@ -40,7 +76,4 @@ class Type(Defined):
         )
 
     def __str__(self) -> str:
-        return str(self.index)
-
-    def __repr__(self) -> str:
-        return f"<type {self.index}>"
+        return str(self._number if self.is_removed else self.index)

@@ -26,6 +26,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wasmir.isa import kinds
+from wasmir.isa.mentions import mentioned_spaces
 from wasmir.isa.table import ROWS, Row, Trait
 from wasmir.types import decode_value_type
 from wasmir.wire import Reader
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 __all__ = [
     "count_locals",
     "is_control",
+    "mentions",
     "outline",
+    "picks",
     "skeleton",
     "skip_locals",
     "split",
@@ -192,6 +195,21 @@ def outline() -> Scan:
 
 
 @cache
+def mentions(spaces: frozenset[str]) -> Scan:
+    """Like :func:`skeleton`, but what stands between runs is the instructions that mention some
+    of a module's index spaces, and anything else is part of runs.
+    """
+    return picks(frozenset(row.name for row in ROWS if spaces & mentioned_spaces(row)))
+
+
+@cache
+def picks(names: frozenset[str]) -> Scan:
+    """The same for the instructions of some names."""
+    wanted = [row for row in ROWS if row.name in names]
+    return _compile_skeleton(_run_alternatives(set(ROWS).difference(wanted)), _alternatives(wanted))
+
+
+@cache
 def split_statements() -> Callable[..., list[bytes]]:
     """Like :func:`split`, but what makes a whole may be one token: a block that :func:`outline`
     leaves in runs, and the commonest statement, which sets something or makes a call with a local
@@ -224,9 +242,9 @@ _CLOSED_DEPTH = 4
 _LEAVERS = (rb"[\x00\x05\x0f]", rb"\x08" + _LEB32)
 
 
-def _run_alternatives() -> list[bytes]:
-    """What a run consists of, in a form that makes long runs fast."""
-    inside = [row for row in ROWS if not is_control(row)]
+def _run_alternatives(rows: set[Row] | None = None) -> list[bytes]:
+    """What a run consists of (usually what isn't control), in a form that makes long runs fast."""
+    inside = [row for row in ROWS if (not is_control(row) if rows is None else row in rows)]
     # Most instructions are followed by some without operands: those are taken along in a set's
     # tight loop, before the engine gets back to choosing an alternative.
     bare = _set([row.number for row in inside if not row.immediates and not row.prefix]) + b"*+"

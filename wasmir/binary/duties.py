@@ -1,0 +1,121 @@
+"""What has to stand in a module because of what stands in its code.
+
+Source: specification, Validation, "Modules" (the references that a module declares) and Binary
+Format, "Data Count Section".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from wasmir.ir.const import Const
+from wasmir.ir.function import Function
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from wasmir.ir.module import Module
+
+# Functions, and their code with code numbers.
+_Edited: TypeAlias = list[tuple[Function, bytes]]
+
+__all__ = ["needs_data_count", "undeclared"]
+
+
+def undeclared(module: Module, edited: _Edited) -> list[Function]:
+    """The functions that code refers to by ``ref.func``, and that nothing outside of code
+    mentions: in the order of their indices.
+    """
+    if _lost(module):
+        # Code that nobody changed may now want what was declared.
+        suspects = [each.code for each in module.functions if each.imported is None]
+    else:
+        suspects = [code for _, code in edited]
+    wanted = {
+        module.functions.numbered(number)
+        for number in _mentioned([code for code in suspects if _REF_FUNC in code], "ref.func")
+    }
+    if not wanted:
+        return []
+    missing = wanted - _declared(module)
+    return [each for each in module.functions if each in missing]
+
+
+def needs_data_count(edited: _Edited) -> bool:
+    """Whether code that isn't the input's mentions data segments."""
+    codes = [code for _, code in edited if _BULK in code or _GC in code]
+    if not codes:
+        return False
+    from wasmir.isa.mentions import mentioned_spaces
+    from wasmir.isa.table import ROWS
+
+    names = [row.name for row in ROWS if "data" in mentioned_spaces(row)]
+    return bool(_mentioned(codes, *names))
+
+
+# What stands in code that has the instructions in question, and may be part of something else.
+_REF_FUNC, _BULK, _GC = b"\xd2", b"\xfc", b"\xfb"
+
+
+def _mentioned(codes: list[bytes], *names: str) -> set[int]:
+    """The first immediates of all instructions of some names."""
+    if not codes:
+        return set()
+    from wasmir.isa import tokens
+    from wasmir.isa.strict import decode_one
+    from wasmir.wire import Reader
+
+    rows = frozenset(names)
+    scan = tokens.picks(rows)
+    seen: set[bytes] = set()
+    for code in codes:
+        pos = tokens.skip_locals(code, 0, len(code))
+        while True:
+            found = scan(code, pos, len(code))
+            seen.update(token for _, token, _ in found)
+            if not (len(found) > 1 and found[-2][2]):
+                break
+            pos += sum(len(run) + len(token) for run, token, _ in found)
+            reader = Reader(code, pos)
+            if decode_one(reader)[0].name in rows:
+                seen.add(code[pos : reader.pos])
+            pos = reader.pos
+    seen.discard(b"")
+    return {decode_one(Reader(token))[1][0] for token in seen}
+
+
+def _declared(module: Module) -> set[Function]:
+    found: set[Any] = {export.entity for export in module.exports}
+    for element in module.elements:
+        found.update(_in_items(element.items))
+    for global_ in module.globals:
+        found.update(_in_items([global_.init]))
+    for table in module.tables:
+        found.update(_in_items([table.init]))
+    return {each for each in found if isinstance(each, Function)}
+
+
+def _lost(module: Module) -> bool:
+    """Whether something that declared a function in the input no longer does."""
+    exports = module._exports
+    if exports is not None:
+        now = {export.entity for export in exports}
+        if any(each._read[1] not in now for each in exports._all_read):
+            return True
+    for name in ("elem", "global", "table"):
+        space = module._spaces.get(name)
+        if space is None:
+            continue
+        for entity in space._numbered[: space._read_count]:
+            if entity.is_removed or entity._read != entity._state():
+                return True
+    return False
+
+
+def _in_items(items: Iterable[Function | Const | None]) -> Iterator[Any]:
+    for item in items:
+        if isinstance(item, Const):
+            for instr in item.instrs:
+                yield from instr.immediates
+        else:
+            yield item

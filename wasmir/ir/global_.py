@@ -1,0 +1,27 @@
+"""Globals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from wasmir.ir.space import Importable
+
+if TYPE_CHECKING:
+    from wasmir.ir.const import Const
+    from wasmir.types import GlobalType
+
+__all__ = ["Global"]
+
+
+class Global(Importable):
+    """A global; equal by identity. ``init`` is ``None`` where it is imported."""
+
+    __slots__ = ("init", "type")
+    space: ClassVar[str] = "global"
+    what: ClassVar[str] = "global"
+    _fields = ("type", "init")
+
+    def __init__(self, type_: GlobalType, init: Const | None = None) -> None:
+        self.type = type_
+        self.init = init
+        self.imported = None

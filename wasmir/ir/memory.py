@@ -1,0 +1,25 @@
+"""Linear memories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from wasmir.ir.space import Importable
+
+if TYPE_CHECKING:
+    from wasmir.types import MemoryType
+
+__all__ = ["Memory"]
+
+
+class Memory(Importable):
+    """A linear memory; equal by identity."""
+
+    __slots__ = ("type",)
+    space: ClassVar[str] = "memory"
+    what: ClassVar[str] = "memory"
+    _fields = ("type",)
+
+    def __init__(self, type_: MemoryType) -> None:
+        self.type = type_
+        self.imported = None
