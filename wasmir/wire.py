@@ -22,6 +22,8 @@ __all__ = ["Reader", "Writer", "encode_signed", "encode_unsigned"]
 
 T = TypeVar("T")
 
+_END = "unexpected end of section or function"
+
 
 class Reader:
     """A cursor over ``data[pos:end]``. Errors name offsets into ``data``, plus ``base``."""
@@ -44,20 +46,20 @@ class Reader:
     def byte(self) -> int:
         pos = self.pos
         if pos >= self.end:
-            raise self.error("unexpected end")
+            raise self.error(_END)
         self.pos = pos + 1
         return self.data[pos]
 
     def peek(self) -> int:
         if self.pos >= self.end:
-            raise self.error("unexpected end")
+            raise self.error(_END)
         return self.data[self.pos]
 
     def take(self, count: int) -> bytes:
         """The next ``count`` bytes. A length that lies costs nothing: it is checked first."""
         pos = self.pos
         if count > self.end - pos:
-            raise self.error("unexpected end")
+            raise self.error(_END)
         self.pos = pos + count
         return self.data[pos : pos + count]
 
@@ -75,7 +77,7 @@ class Reader:
                 return bytearray(data[start:pos])
         if pos == longest:
             raise self.error("integer representation too long", start)
-        raise self.error("unexpected end", pos)
+        raise self.error(_END, pos)
 
     def unsigned(self, bits: int) -> int:
         """An unsigned integer, uN of the specification."""
@@ -116,7 +118,7 @@ class Reader:
         start = self.pos
         count = self.u32()
         if count > self.end - self.pos:
-            raise self.error("length out of bounds", start)
+            raise self.error(f"length out of bounds: {_END}", start)
         return count
 
     def count(self) -> int:
@@ -124,7 +126,7 @@ class Reader:
         start = self.pos
         count = self.u32()
         if count > self.end - self.pos:
-            raise self.error("length out of bounds: unexpected end", start)
+            raise self.error(f"length out of bounds: {_END}", start)
         return count
 
     def name(self) -> str:
@@ -167,22 +169,31 @@ class Reader:
             start = pos
             pos += size
             if pos > end:
-                raise self.error("length out of bounds: unexpected end", start)
+                raise self.error(f"length out of bounds: {_END}", start)
             found.append((start, pos))
         self.pos = pos
         return found
 
 
-def encode_unsigned(value: int) -> bytes:
-    """The shortest LEB128 encoding of a natural number."""
+def encode_unsigned(value: int, length: int = 1) -> bytes:
+    """The shortest LEB128 encoding of a natural number that has at least ``length`` bytes."""
     if value < 0:
         raise ValueError(f"not a natural number: {value}")
-    return bytes(_unsigned.encode(value))
+    return _at_least(_unsigned.encode(value), length, 0)
 
 
-def encode_signed(value: int) -> bytes:
-    """The shortest signed LEB128 encoding."""
-    return bytes(_signed.encode(value))
+def encode_signed(value: int, length: int = 1) -> bytes:
+    """The shortest signed LEB128 encoding that has at least ``length`` bytes."""
+    return _at_least(_signed.encode(value), length, 0x7F if value < 0 else 0)
+
+
+def _at_least(data: bytearray, length: int, last: int) -> bytes:
+    """Continue an integer with bytes that don't change it."""
+    if len(data) < length:
+        data[-1] |= 0x80
+        data += bytes((last | 0x80,)) * (length - len(data) - 1)
+        data.append(last)
+    return bytes(data)
 
 
 class Writer:

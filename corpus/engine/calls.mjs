@@ -91,6 +91,14 @@ class Session {
         other_tag: other,
         js_tag: WebAssembly.JSTag,
       },
+      // One of each kind, for modules to which somebody added an import that nothing uses.
+      extra: {
+        func: () => {},
+        table: new WebAssembly.Table({ element: "anyfunc", initial: 1 }),
+        memory: new WebAssembly.Memory({ initial: 1 }),
+        global: 1,
+        tag: new WebAssembly.Tag({ parameters: ["i32"] }),
+      },
     };
   }
 

@@ -224,10 +224,7 @@ class _Resolver:
 
 
 def _type_at(module: Module, index: int) -> Type:
-    types_ = module.types
-    if index >= len(types_):
-        raise InvalidError(f"unknown type {index}")
-    return types_[index]
+    return module.types.read_at(index)
 
 
 # Imports
@@ -424,10 +421,8 @@ def read_exports(module: Module) -> list[Export]:
 
 
 def _at(module: Module, space: str, index: int) -> Any:
-    entities = module.space(space)
-    if index >= len(entities):
-        raise InvalidError(f"unknown {entities.what} {index}")
-    return entities.numbered(index)
+    """What the input means by an index, wherever that has gone since."""
+    return module.space(space).read_at(index)
 
 
 def read_start(module: Module) -> Function | None:
@@ -521,10 +516,10 @@ def read_tags(module: Module) -> list[Tag]:
 
 def read_functions(module: Module) -> list[Function]:
     found: list[Any] = [each.entity for each in module.imports if each.kind is ExternKind.FUNC]
-    types_ = module.types
     indices = _entries(module, ids.FUNCTION, Reader.u32)
-    if indices and max(indices) >= len(types_):
-        raise InvalidError(f"unknown type {max(indices)}")
+    if indices:
+        module.types.read_at(max(indices))
+    types_ = module.types._numbered
     code = content(module, ids.CODE)
     if code is None:
         return found

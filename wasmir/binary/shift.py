@@ -14,10 +14,12 @@ from wasmir.isa.kinds import VALUE_TYPES as _VALUE_TYPES
 from wasmir.isa.mentions import SPACES, renamed
 from wasmir.isa.strict import decode_one, encode_one
 from wasmir.types import RefType, decode_value_type, encode_value_type
-from wasmir.wire import Reader, Writer
+from wasmir.wire import Reader, Writer, encode_signed, encode_unsigned
 
 if TYPE_CHECKING:
     from wasmir.ir.module import Module
+    from wasmir.isa.kinds import Kind
+    from wasmir.isa.table import Row
 
 __all__ = ["Shift"]
 
@@ -114,15 +116,89 @@ class _Translated(dict[bytes, bytes]):
             renamed(immediate.kind, value, self.shift.index)
             for immediate, value in zip(row.immediates, values, strict=True)
         )
-        if shifted == values:
-            # Its spelling is its own, too.
-            found = token
-        else:
-            writer = Writer()
-            encode_one(writer, row, shifted)
-            found = writer.getvalue()
+        found = token if shifted == values else _respelled(token, row, values, shifted)
         self[token] = found
         return found
+
+
+def _respelled(token: bytes, row: Row, values: tuple[Any, ...], shifted: tuple[Any, ...]) -> bytes:
+    """An instruction with other immediates. What doesn't change keeps its spelling, and an index
+    that was padded its length: linkers leave such indices behind, and then no code moves.
+    """
+    writer = Writer()
+    encode_one(writer, row, values)
+    canonical = writer.getvalue() == token
+    writer = Writer()
+    if canonical:
+        encode_one(writer, row, shifted)
+        return writer.getvalue()
+    reader = _Lengths(token)
+    reader.byte()
+    if row.prefix:
+        reader.u32()
+    writer.put(token[: reader.pos])
+    for immediate, old, new in zip(row.immediates, values, shifted, strict=True):
+        start = reader.pos
+        reader.lengths = []
+        immediate.kind.read(reader)
+        if new == old:
+            writer.put(token[start : reader.pos])
+        elif immediate.kind.write is Writer.unsigned:
+            writer.put(encode_unsigned(new, reader.lengths[0]))
+        else:
+            writer.put(_padded(immediate.kind, new, reader.lengths))
+    return writer.getvalue()
+
+
+class _Lengths(Reader):
+    """Notes how many bytes each integer took."""
+
+    __slots__ = ("lengths",)
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.lengths: list[int] = []
+
+    def unsigned(self, bits: int) -> int:
+        start = self.pos
+        value = super().unsigned(bits)
+        self.lengths.append(self.pos - start)
+        return value
+
+    def signed(self, bits: int) -> int:
+        start = self.pos
+        value = super().signed(bits)
+        self.lengths.append(self.pos - start)
+        return value
+
+
+class _Lengthened(Writer):
+    """Gives integers the lengths that they had."""
+
+    __slots__ = ("lengths",)
+
+    def __init__(self, lengths: list[int]) -> None:
+        super().__init__()
+        self.lengths = iter(lengths)
+
+    def unsigned(self, value: int) -> None:
+        self.put(encode_unsigned(value, next(self.lengths, 1)))
+
+    def signed(self, value: int) -> None:
+        self.put(encode_signed(value, next(self.lengths, 1)))
+
+
+def _padded(kind: Kind[Any], value: Any, lengths: list[int]) -> bytes:
+    """An immediate with its integers as long as they were, if there are as many as before."""
+    plain = Writer()
+    kind.write(plain, value)
+    check = _Lengths(plain.getvalue())
+    kind.read(check)
+    if len(check.lengths) != len(lengths):
+        return plain.getvalue()
+    writer = _Lengthened(lengths)
+    kind.write(writer, value)
+    return writer.getvalue()
 
 
 def _is_moved(module: Module, name: str) -> bool:

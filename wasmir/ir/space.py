@@ -178,6 +178,16 @@ class Space(Sequence[E], Generic[E]):
         """What code means by a number, removed or not; ``None`` where it means nothing."""
         return self._numbered[number] if number < len(self._numbered) else None
 
+    def read_at(self, index: int) -> E:
+        """What the input has at an index, wherever it is now. Raises InvalidError where that is
+        nothing.
+        """
+        if index >= self._read_count:
+            from wasmir.errors import InvalidError
+
+            raise InvalidError(f"unknown {self.what} {index}")
+        return self._numbered[index]
+
     def remove(self, entity: E) -> None:
         """Take an entity out. Whatever still mentions it when the module is written is an error.
 
