@@ -8,6 +8,7 @@ the end of the input.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from leb128 import i as _signed
@@ -175,6 +176,8 @@ class Reader:
         return found
 
 
+# Indices and sizes repeat, and there are hundreds of thousands of them in a large module.
+@lru_cache(maxsize=1 << 16)
 def encode_unsigned(value: int, length: int = 1) -> bytes:
     """The shortest LEB128 encoding of a natural number that has at least ``length`` bytes."""
     if value < 0:

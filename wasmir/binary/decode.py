@@ -6,6 +6,7 @@ compact-import-section for what each adds.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -382,6 +383,11 @@ def _resolved(module: Module, type_: Any) -> Any:
     return type_
 
 
+# One instruction with an integer of few bytes, all of whose bits count: i32.const, i64.const,
+# global.get, ref.func.
+_USUAL_CONST = re.compile(rb"([\x41\x42\x23\xd2][\x80-\xff]{0,3}[\x00-\x7f])\x0b", re.DOTALL).match
+
+
 def _read_const(module: Module, reader: Reader) -> Const:
     """A constant expression, strictly: each instruction up to the ``end``."""
     # Here, so that copying a module doesn't load the instruction table.
@@ -389,6 +395,10 @@ def _read_const(module: Module, reader: Reader) -> Const:
     from wasmir.isa.table import Trait
 
     start = reader.pos
+    usual = _USUAL_CONST(reader.data, start, reader.end)
+    if usual is not None:
+        reader.pos = usual.end()
+        return Const(module, code=usual[1])
     opened = 0
     while True:
         last = reader.pos
@@ -405,16 +415,23 @@ def _read_const(module: Module, reader: Reader) -> Const:
 
 
 def read_exports(module: Module) -> list[Export]:
+    # There may be as many as functions, so this says what it does in few calls.
+    spaces = [module.space(kind.space) for kind in ExternKind]
+    everything = [space._numbered[: space._read_count] for space in spaces]
+
     def read(reader: Reader) -> Export:
         start = reader.pos
         name = reader.name()
         at = reader.pos
-        code = reader.byte()
-        if code >= len(ExternKind):
+        kind = reader.byte()
+        if kind >= len(everything):
             raise reader.error("malformed export kind", at)
-        export = Export(name, _at(module, ExternKind(code).space, reader.u32()))
-        export._wire = start, reader.pos
-        export._read = export._state()
+        index = reader.u32()
+        if index >= len(everything[kind]):
+            raise InvalidError(f"unknown {spaces[kind].what} {index}")
+        export = Export(name, everything[kind][index])
+        export._wire = start, at + 1, reader.pos
+        export._read = name, export.entity
         return export
 
     return _entries(module, ids.EXPORT, read)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wasmir.binary.shift import Shift
     from wasmir.ir.custom import Custom
     from wasmir.ir.function import Function
-    from wasmir.ir.imports import Import
+    from wasmir.ir.imports import Export, Import
     from wasmir.ir.module import Module
     from wasmir.ir.space import Entity
     from wasmir.ir.type import Group
@@ -270,23 +270,28 @@ class _Changes:
         if module._exports is not None:
             pieces: list[_Piece] = []
             for export in module._exports:
-                spelled = self.after.export(export)
-                wire = export._wire
-                if (
-                    wire is not None
-                    and export._read == export._state()
-                    and (not self.shift or self.before.export(export) == spelled)
-                ):
-                    pieces.append(wire)
-                else:
-                    pieces.append(spelled)
-            self._put(ids.EXPORT, len(pieces), pieces)
+                pieces.extend(self._export(export))
+            self._put(ids.EXPORT, len(module._exports), list(_merged(pieces)))
         if module._start_is_read:
             reader = content(module, ids.START)
             known = None if reader is None else reader.u32()
             start = None if module._start is None else self.after.index("func", module._start)
             if start != known:
                 self.contents[ids.START] = None if start is None else [encode_unsigned(start)]
+
+    def _export(self, export: Export) -> Iterator[_Piece]:
+        wire = export._wire
+        if wire is None or export._read != export._state():
+            yield self.after.export(export)
+            return
+        entity = export.entity
+        index = entity._number if self.shift is None else self.after.exported(export)
+        start, index_at, end = wire
+        if index == entity._number:
+            yield start, end
+        else:
+            yield start, index_at
+            yield encode_unsigned(index)
 
     # Entities with an index
 

@@ -56,6 +56,8 @@ class Spelling:
     def __init__(self, module: Module, shift: Shift | None) -> None:
         self.module = module
         self.shift = shift
+        # Constant expressions with indices, by what they are with code numbers.
+        self._consts: dict[bytes, bytes] = {}
 
     def index(self, space: str, entity: Any) -> int:
         """The number to write for an entity that something mentions."""
@@ -69,7 +71,12 @@ class Spelling:
     def const(self, const: Const) -> bytes:
         """A constant expression, with its ``end``."""
         code = const.code
-        return (code if self.shift is None else self.shift.instructions(code)) + _END
+        if self.shift is not None:
+            known = self._consts.get(code)
+            if known is None:
+                known = self._consts[code] = self.shift.instructions(code)
+            code = known
+        return code + _END
 
     # Types
 
@@ -180,11 +187,15 @@ class Spelling:
         writer = Writer()
         writer.name(export.name)
         writer.byte(export.kind.value)
+        writer.unsigned(self.exported(export))
+        return writer.getvalue()
+
+    def exported(self, export: Export) -> int:
+        """The number to write for what is exported. Raises InvalidError where that was removed."""
         try:
-            writer.unsigned(self.index(export.entity.space, export.entity))
+            return self.index(export.entity.space, export.entity)
         except InvalidError as error:
             raise InvalidError(f"{error.reason}, by export {export}") from None
-        return writer.getvalue()
 
     # What is defined
 

@@ -138,7 +138,8 @@ class Export:
     def __init__(self, name: str, entity: Importable) -> None:
         self.name = name
         self.entity = entity
-        self._wire: tuple[int, int] | None = None
+        # Where it begins in the input, where its index does, where it ends.
+        self._wire: tuple[int, int, int] | None = None
         self._read: tuple[Any, ...] = ()
 
     @property
