@@ -8,12 +8,16 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import tracemalloc
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from corpus.build import wasm_tools
 from corpus.manifest import CorpusError, cache_folder
+from wasmir import Function, Module
+from wasmir.ir.const import Const
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC_ARCHIVE = ROOT.parent / "shared" / "spec-tests.tgz"
@@ -123,3 +127,66 @@ def validate(data: bytes, features: str = "all") -> str | None:
         timeout=300,
     )
     return result.stderr.decode(errors="replace").strip() if result.returncode else None
+
+
+_PROPERTIES: dict[type, tuple[str, ...]] = {}
+
+
+def properties(thing: object) -> tuple[str, ...]:
+    """The names of all that can be asked of an object without arguments."""
+    known = _PROPERTIES.get(type(thing))
+    if known is None:
+        known = _PROPERTIES[type(thing)] = tuple(
+            name
+            for kind in type(thing).__mro__
+            for name, value in vars(kind).items()
+            if isinstance(value, property) and not name.startswith("_")
+        )
+    return known
+
+
+def force(module: Module) -> None:
+    """Look at all that there is, to the last instruction: every error in the bytes comes out.
+
+    Every property of the module and of each thing in it is asked for, so that what is decoded on
+    first use is decoded, whatever it is called: a section that gets entities later is in by itself.
+    """
+    for name in properties(module):
+        value = getattr(module, name)
+        for entity in value if isinstance(value, Sequence) else (value,):
+            if isinstance(entity, Function):
+                force_function(entity)
+            elif type(entity).__module__.startswith("wasmir."):
+                force_entity(entity)
+
+
+def force_entity(entity: object) -> None:
+    """Its properties, and the constant expressions among what is encoded of it."""
+    for name in properties(entity):
+        getattr(entity, name)
+    for name in getattr(entity, "_fields", ()):
+        value = getattr(entity, name)
+        for part in value if isinstance(value, list) else (value,):
+            if isinstance(part, Const):
+                assert all(instr.row for instr in part.instrs)
+
+
+def force_function(function: Function) -> None:
+    """The body as a tree, and every run in it as single instructions."""
+    if function.imported is not None:
+        return
+    body = function.body
+    assert body.local_count >= 0
+    for item in body:
+        if isinstance(item, bytes):
+            function.module.instructions(item)
+
+
+def peak_of(action: Callable[[], object]) -> int:
+    """The most memory, in bytes, that the action had at a time."""
+    tracemalloc.start()
+    try:
+        action()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

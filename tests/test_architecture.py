@@ -16,7 +16,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"wire", "types"}),
     frozenset({"isa"}),
     frozenset({"ir"}),
-    frozenset({"binary", "validate", "text", "interp"}),
+    frozenset({"binary", "validate", "text", "interp", "ops"}),
     frozenset({"pipeline", "summary"}),
     frozenset({"cli"}),
 )

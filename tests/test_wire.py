@@ -13,7 +13,7 @@ from wasmir.wire import Reader, Writer, encode_signed, encode_unsigned
 WIDTHS = pytest.mark.parametrize("bits", [*range(1, 8), 8, 14, 16, 31, 32, 33, 35, 63, 64, 65, 128])
 TOO_LONG = "integer representation too long"
 TOO_LARGE = "integer too large"
-END = "unexpected end"
+END = "unexpected end of section or function"
 
 
 def reference(data: bytes, bits: int, *, sign: bool) -> tuple[int, int] | str:

@@ -17,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wasmir import ops
     from wasmir.errors import (
         InvalidError,
         MalformedError,
@@ -51,13 +52,21 @@ if TYPE_CHECKING:
         falls_through,
         terminates,
     )
+    from wasmir.ir.const import Const
     from wasmir.ir.custom import Custom
     from wasmir.ir.function import Function
-    from wasmir.ir.imports import ExternKind, Import
+    from wasmir.ir.global_ import Global
+    from wasmir.ir.imports import Export, ExternKind, Import
+    from wasmir.ir.memory import Memory
     from wasmir.ir.module import Module
+    from wasmir.ir.segment import REF_FUNC, Data, Element
+    from wasmir.ir.seq import Instruction, Seq
+    from wasmir.ir.space import Entity, Space
     from wasmir.ir.survey import Context, Site, Survey
+    from wasmir.ir.table import Table
     from wasmir.ir.tag import Tag
     from wasmir.ir.type import Type
+    from wasmir.ir.walk import Place, RawInstr, instructions, row_of, walk
     from wasmir.isa.table import Row, Trait
     from wasmir.pipeline import Pass, PassReport, Pipeline
     from wasmir.types import (
@@ -65,9 +74,20 @@ if TYPE_CHECKING:
         EXNREF,
         EXTERNREF,
         FUNCREF,
+        AbstractHeap,
+        ArrayType,
+        Concrete,
+        FieldType,
         FuncType,
+        GlobalType,
+        Limits,
+        MemoryType,
         NumType,
+        PackedType,
         RefType,
+        StructType,
+        SubType,
+        TableType,
         ValType,
     )
 
@@ -80,16 +100,28 @@ _HOMES = {
         "Block BlockType Body Br Branch BrIf BrOn BrTable Catch Clause If Instr Item Label Loop "
         "Node On Resume Rethrow Structured Try TryTable falls_through terminates"
     ),
+    "wasmir.ir.const": "Const",
     "wasmir.ir.custom": "Custom",
     "wasmir.ir.function": "Function",
-    "wasmir.ir.imports": "ExternKind Import",
+    "wasmir.ir.global_": "Global",
+    "wasmir.ir.imports": "Export ExternKind Import",
+    "wasmir.ir.memory": "Memory",
     "wasmir.ir.module": "Module",
+    "wasmir.ir.segment": "REF_FUNC Data Element",
+    "wasmir.ir.seq": "Instruction Seq",
+    "wasmir.ir.space": "Entity Space",
     "wasmir.ir.survey": "Context Site Survey",
+    "wasmir.ir.table": "Table",
     "wasmir.ir.tag": "Tag",
     "wasmir.ir.type": "Type",
+    "wasmir.ir.walk": "Place RawInstr instructions row_of walk",
     "wasmir.isa.table": "Row Trait",
     "wasmir.pipeline": "Pass PassReport Pipeline",
-    "wasmir.types": "ANYREF EXNREF EXTERNREF FUNCREF FuncType NumType RefType ValType",
+    "wasmir.types": (
+        "ANYREF EXNREF EXTERNREF FUNCREF AbstractHeap ArrayType Concrete FieldType FuncType "
+        "GlobalType Limits MemoryType NumType PackedType RefType StructType SubType TableType "
+        "ValType"
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -98,6 +130,9 @@ __all__ = [
     "EXNREF",
     "EXTERNREF",
     "FUNCREF",
+    "REF_FUNC",
+    "AbstractHeap",
+    "ArrayType",
     "Block",
     "BlockType",
     "Body",
@@ -108,34 +143,56 @@ __all__ = [
     "Branch",
     "Catch",
     "Clause",
+    "Concrete",
+    "Const",
     "Context",
     "Custom",
+    "Data",
+    "Element",
+    "Entity",
+    "Export",
     "ExternKind",
+    "FieldType",
     "FuncType",
     "Function",
+    "Global",
+    "GlobalType",
     "If",
     "Import",
     "Instr",
+    "Instruction",
     "InvalidError",
     "Item",
     "Label",
+    "Limits",
     "Loop",
     "MalformedError",
+    "Memory",
+    "MemoryType",
     "Module",
     "Node",
     "NumType",
     "On",
+    "PackedType",
     "Pass",
     "PassError",
     "PassReport",
     "Pipeline",
+    "Place",
+    "RawInstr",
     "RefType",
     "Resume",
     "Rethrow",
     "Row",
+    "Seq",
     "Site",
+    "Space",
+    "StructType",
     "Structured",
+    "SubType",
     "Survey",
+    "Table",
+    "TableType",
     "Tag",
     "Trait",
     "Try",
@@ -146,11 +203,17 @@ __all__ = [
     "WasmError",
     "bulk_work",
     "falls_through",
+    "instructions",
+    "ops",
+    "row_of",
     "terminates",
+    "walk",
 ]
 
 
 def __getattr__(name: str) -> object:
+    if name == "ops":
+        return importlib.import_module("wasmir.ops")
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'wasmir' has no attribute {name!r}")

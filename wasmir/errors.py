@@ -22,6 +22,9 @@ class WasmError(Exception):
     ``reason`` is the bare message, without the place; ``str(error)`` has both.
     """
 
+    #: Whether the error is about another section than the code that led there.
+    _elsewhere = False
+
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason

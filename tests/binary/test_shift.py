@@ -156,7 +156,7 @@ def permute(module: Module, random: Random) -> None:
     for space in SPACES:
         entities = list(module.space(space))
         if space == "type":
-            groups = list({id(each.group): each.group for each in entities}.values())  # type: ignore[attr-defined]
+            groups = list({id(each.group): each.group for each in entities}.values())
             random.shuffle(groups)
             # A type comes behind its supertypes and what else its definition mentions.
             if all(len(group.types) == 1 for group in groups) and not _mention_types(module):
@@ -170,7 +170,7 @@ def permute(module: Module, random: Random) -> None:
         random.shuffle(defined)
         if space == "global":
             # A global's initial value may mention those before it.
-            defined.sort(key=lambda each: "global.get" in str(each.init))  # type: ignore[attr-defined]
+            defined.sort(key=lambda each: "global.get" in str(each.init))
         module.space(space).reorder([*dummies, *imported, *defined])
     exports = list(module.exports)
     random.shuffle(exports)

@@ -17,10 +17,13 @@ _HOMES = {
     "wasmir.binary.encode": "encode_module",
     "wasmir.binary.names": "read_names",
     "wasmir.binary.sections": "read_sections section_entries section_name",
-    "wasmir.binary.decode_code": ("count_instructions declared_locals decode_body dissolve split"),
+    "wasmir.binary.decode_code": (
+        "count_instructions declared_locals decode_body dissolve expand split"
+    ),
     "wasmir.binary.decode_outline": "survey",
     "wasmir.binary.encode_code": "encode_body encode_instrs",
     "wasmir.binary.memo": "run_effects",
+    "wasmir.binary.scan_code": "raw_instructions",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -399,16 +399,32 @@ def _read_const(module: Module, reader: Reader) -> Const:
     if usual is not None:
         reader.pos = usual.end()
         return Const(module, code=usual[1])
-    opened = 0
+    # What is open, by the name of what began its present part.
+    opened: list[str] = []
     while True:
-        last = reader.pos
-        traits = decode_one(reader)[0].traits
-        if Trait.OPENS in traits:
-            opened += 1
-        elif Trait.CLOSES in traits:
+        at = reader.pos
+        row = decode_one(reader)[0]
+        if Trait.OPENS in row.traits:
+            opened.append(row.name)
+        elif row.name == "end":
             if not opened:
-                return Const(module, code=reader.data[start:last])
-            opened -= 1
+                return Const(module, code=reader.data[start:at])
+            opened.pop()
+        elif row.name in _BEHIND:
+            if not opened or opened[-1] not in _BEHIND[row.name]:
+                raise reader.error(f"unexpected {row.name}: nothing that it is part of is open", at)
+            opened[-1] = row.name
+            if row.name == "delegate":
+                opened.pop()
+
+
+# What a part of a structured instruction stands behind.
+_BEHIND = {
+    "else": {"if"},
+    "catch": {"try", "catch"},
+    "catch_all": {"try", "catch"},
+    "delegate": {"try"},
+}
 
 
 # Exports, start, segments

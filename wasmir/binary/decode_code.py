@@ -34,7 +34,7 @@ from wasmir.binary.memo import (
     label_place,
     memo_of,
 )
-from wasmir.errors import InvalidError, MalformedError
+from wasmir.errors import InvalidError, MalformedError, WasmError
 from wasmir.ir.bulk import bulk_work
 from wasmir.ir.code import (
     Block,
@@ -82,6 +82,7 @@ __all__ = [
     "decode_body",
     "dissolve",
     "end_by_delegate",
+    "expand",
     "new_branch",
     "new_try_table",
     "split",
@@ -122,7 +123,7 @@ def build(
         with bulk_work() if end - start > _LARGE else nullcontext():
             _grow(tree, data, after_locals, end, found, scan)
     except InvalidError as error:
-        if error.function is None:
+        if error.function is None and not error._elsewhere:
             error.function = str(function)
         raise
     return tree
@@ -162,6 +163,8 @@ def _grow(
         try:
             tree.grow(walk)
         except (IndexError, MalformedError, InvalidError) as error:
+            if isinstance(error, WasmError) and error._elsewhere:
+                raise
             seen, token = _seen(found, walk)
             where = pos + seen - len(token)
             if isinstance(error, IndexError):
@@ -433,7 +436,7 @@ def split(module: Module, run: bytes) -> list[Instr]:
         for token in tokens.split()(run, pos):
             if not token:
                 break
-            found.append(instrs.get(token) or memo.instr(token))
+            found.append(instrs[token])
             pos += len(token)
         else:
             break
@@ -443,6 +446,59 @@ def split(module: Module, run: bytes) -> list[Instr]:
         found.append(memo.instr(run[pos : reader.pos]))
         pos = reader.pos
     return found
+
+
+# Stands between runs, and never in one.
+_BETWEEN = b"\x0b"
+
+
+def expand(body: Body) -> None:
+    """Replace every run of a tree by its instructions. Raises MalformedError, InvalidError."""
+    memo = memo_of(body.function.module)
+    lists: list[list[Item]] = []
+    runs: list[bytes] = []
+    pending = [body.items]
+    while pending:
+        items = pending.pop()
+        before = len(runs)
+        for item in items:
+            kind = item.__class__
+            if kind is bytes:
+                runs.append(cast("bytes", item))
+            elif kind is Block or kind is Loop:
+                pending.append(cast("Block | Loop", item).items)
+            elif isinstance(item, Structured):
+                pending.extend(item.sequences())
+        if len(runs) > before:
+            lists.append(items)
+    if not runs:
+        return
+    # All runs at once, which takes a fraction of the time.
+    found = tokens.split()(_BETWEEN.join(runs))
+    if found[-1]:
+        instrs: list[Item] = list(map(memo.instrs.__getitem__, found))
+        found.append(_BETWEEN)
+        next_end = found.index
+        start = 0
+        for items in lists:
+            expanded: list[Item] = []
+            for item in items:
+                if item.__class__ is bytes:
+                    end = next_end(_BETWEEN, start)
+                    expanded += instrs[start:end]
+                    start = end + 1
+                else:
+                    expanded.append(item)
+            items[:] = expanded
+    else:
+        # Something that the regex doesn't count.
+        module = body.function.module
+        for items in lists:
+            items[:] = [
+                each
+                for item in items
+                for each in (split(module, item) if isinstance(item, bytes) else (item,))
+            ]
 
 
 def dissolve(body: Body) -> None:

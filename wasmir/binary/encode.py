@@ -372,9 +372,9 @@ class _Changes:
                 pieces.append(encode_unsigned(len(code)))
                 pieces.append(code)
                 continue
-            previous = numbered[function._number - 1] if function._number else None
-            defined = previous is not None and previous._end
-            pieces.append((previous._end if defined else first, function._end))
+            # The size in front of a body begins behind the body before it.
+            before = numbered[function._number - 1]._end if function._number else 0
+            pieces.append((before or first, function._end))
         self._put(ids.CODE, count, list(_merged(pieces)))
 
     def _code_of(self, function: Function) -> bytes | None:

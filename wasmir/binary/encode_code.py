@@ -117,7 +117,7 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
     """The instructions' bytes. One loop, whatever the nesting; mirrors :func:`_build`."""
     out: list[bytes] = []
     emit = out.append
-    encoded = memo.encoded
+    key = memo.key
     openers = memo.openers
     blocks, loops, ifs = openers[Block], openers[Loop], openers[If]
     tries, tables = openers[Try], openers[TryTable]
@@ -138,6 +138,8 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
             kind = item.__class__
             if kind is bytes:
                 emit(item)
+            elif kind is Instr:
+                emit(item._code if item._memo is key else memo.encode_instr(item))
             elif kind is BrIf:
                 emit(br_ifs[top - item.label._height])
                 if wires and item in wires:
@@ -170,9 +172,6 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
                 item._height = top
                 walk = iter(items)
                 break
-            elif kind is Instr:
-                known = encoded.get(id(item))
-                emit(memo.encode_instr(item) if known is None else known[1])
             elif kind is TryTable:
                 emit(tables[item.type])
                 clauses = item.clauses

@@ -6,17 +6,18 @@ once, strictly, and looked up by its bytes from then on; encoding is remembered 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, cast
 
-from wasmir.errors import InvalidError
+from wasmir.errors import InvalidError, MalformedError, WasmError
 from wasmir.ir.code import Block, BlockType, If, Instr, Loop, Structured, Try, TryTable
 from wasmir.ir.effects import row_effect
 from wasmir.ir.space import Entity
 from wasmir.ir.tag import Tag
 from wasmir.isa import kinds, tokens
-from wasmir.isa.mentions import renamed
+from wasmir.isa.mentions import mentioned_spaces, renamed
 from wasmir.isa.strict import decode_one, encode_one
-from wasmir.isa.table import Row, Trait
+from wasmir.isa.table import ROWS, Row, Trait
 from wasmir.types import ValType, encode_value_type
 from wasmir.wire import Reader, Writer, encode_signed, encode_unsigned
 
@@ -70,7 +71,7 @@ class Memo(dict[bytes, tuple[int, Any]]):
         self.module = module
         self.outline = OutlineMemo(self)
         self.block_types: dict[bytes, BlockType] = {}
-        self.instrs: dict[bytes, Instr] = {}
+        self.instrs = Instrs(self)
         self.effects = Effects(self)
         self.run_effects = RunEffects(self.effects)
         self.rows: dict[bytes, Row] = {}
@@ -85,7 +86,8 @@ class Memo(dict[bytes, tuple[int, Any]]):
         self.clause_heads = ClauseHeads(self)
         # The same behind the count of one.
         self.only_clause = ClauseHeads(self, b"\x01")
-        self.encoded: dict[int, tuple[Instr, bytes]] = {}
+        # What instructions remember this memo by; it keeps nothing alive.
+        self.key = object()
 
     def __missing__(self, token: bytes) -> tuple[int, Any]:
         row, values = decode_one(Reader(token))
@@ -122,14 +124,24 @@ class Memo(dict[bytes, tuple[int, Any]]):
 
     def instr(self, token: bytes) -> Instr:
         """The interned instruction that the token spells."""
-        found = self.instrs.get(token)
+        return self.instrs[token]
+
+    def new_instr(self, token: bytes) -> Instr:
+        row, immediates = decode_one(Reader(token))
+        canonical = (row in _PLAIN and _MAYBE_PADDED(token) is None) or encode_row(
+            row, immediates
+        ) == token
+        if row in _MENTIONING:
+            if not self.module._data_counted and _mentions_data(row):
+                raise MalformedError("data count section required", 0)
+            immediates = self.resolved(row, immediates)
+        if not canonical:
+            return Instr(row, immediates, token)
+        key = (row.name, *immediates)
+        known = self.module._instrs
+        found = known.get(key)
         if found is None:
-            row, values = decode_one(Reader(token))
-            if encode_row(row, values) == token:
-                found = self.module.instr(row.name, *self.resolved(row, values))
-            else:
-                found = Instr(row, self.resolved(row, values), token)
-            self.instrs[token] = found
+            found = known[key] = Instr(row, immediates)
         return found
 
     def resolved(self, row: Row, values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -143,7 +155,11 @@ class Memo(dict[bytes, tuple[int, Any]]):
 
     def at(self, space: str, number: int) -> Any:
         """What code means by a number. Raises InvalidError where it means nothing."""
-        entities = self.module.space(space)
+        try:
+            entities = self.module.space(space)
+        except WasmError as error:
+            error._elsewhere = True
+            raise
         found = entities.numbered(number)
         if found is None:
             raise InvalidError(f"unknown {entities.what} {number}")
@@ -191,14 +207,17 @@ class Memo(dict[bytes, tuple[int, Any]]):
 
     def encode_instr(self, instr: Instr) -> bytes:
         """The bytes of one instruction; remembered by identity."""
-        known = self.encoded.get(id(instr))
-        if known is not None:
-            return known[1]
-        data = instr._wire
-        if data is None:
-            data = encode_row(instr.row, self.numbers(instr.row, instr.immediates))
-        # Holding the instruction keeps its identity from being given to another.
-        self.encoded[id(instr)] = instr, data
+        if instr._memo is self.key:
+            return instr._code
+        data = encode_row(instr.row, self.numbers(instr.row, instr.immediates))
+        if instr._wire is not None:
+            data = instr._wire
+        if _mentions_data(instr.row):
+            # The section comes with what is written.
+            self.module._data_counted = True
+        # What mentions nothing is shared by modules: then the last of them knows it.
+        object.__setattr__(instr, "_code", data)
+        object.__setattr__(instr, "_memo", self.key)
         return data
 
     def numbers(self, row: Row, immediates: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -214,6 +233,9 @@ class Memo(dict[bytes, tuple[int, Any]]):
         """What code names a thing by. Raises InvalidError for one of another module, TypeError for
         what is none of that space.
         """
+        if entity == 0 and space in ("memory", "table"):
+            # Not given: the first, as in WAT.
+            return 0
         if not isinstance(entity, Entity) or entity.space != space:
             what = self.module.space(space).what
             raise TypeError(f"{entity!r} stands where a {what} is expected")
@@ -229,6 +251,17 @@ class Memo(dict[bytes, tuple[int, Any]]):
         if not type_.results:
             return b"\x40"
         return encode_value_type(type_.results[0], TYPE_INDEX)
+
+
+class Instrs(dict[bytes, Instr]):
+    """The interned instruction that each token spells."""
+
+    def __init__(self, memo: Memo) -> None:
+        self.memo = memo
+
+    def __missing__(self, token: bytes) -> Instr:
+        found = self[token] = self.memo.new_instr(token)
+        return found
 
 
 class OutlineMemo(dict[bytes, tuple[int, Any]]):
@@ -260,6 +293,35 @@ class OutlineMemo(dict[bytes, tuple[int, Any]]):
             found = {token for token in self if not token.startswith(opcode)}
             self.not_of[opcode] = found
         return found
+
+
+# Rows whose immediates name something of the module.
+_MENTIONING = frozenset(row for row in ROWS if mentioned_spaces(row))
+
+# Rows of which each integer has one spelling without padding, and nothing else has two.
+_ONE_SPELLING = {
+    kinds.I32,
+    kinds.I64,
+    kinds.F32,
+    kinds.F64,
+    kinds.LOCAL,
+    kinds.GLOBAL,
+    kinds.FUNC,
+    kinds.TYPE_USE,
+    kinds.TABLE,
+}
+_PLAIN = frozenset(
+    row
+    for row in ROWS
+    if not row.prefix and all(immediate.kind in _ONE_SPELLING for immediate in row.immediates)
+)
+
+# A padded integer ends like this; much else does, too.
+_MAYBE_PADDED = re.compile(rb"[\x80-\xff][\x00\x7f]").search
+
+
+def _mentions_data(row: Row) -> bool:
+    return any("data" in immediate.kind.spaces for immediate in row.immediates)
 
 
 def encode_row(row: Row, values: tuple[Any, ...]) -> bytes:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wasmir.ir.function import Function
+    from wasmir.ir.seq import Seq
     from wasmir.ir.tag import Tag
     from wasmir.ir.type import Type
     from wasmir.types import ValType
@@ -88,6 +89,9 @@ class Instr:
     row: Row
     immediates: tuple[Any, ...] = ()
     _wire: bytes | None = field(default=None, compare=False, repr=False)
+    # The encoder's: its bytes, and the memo that they are from.
+    _code: bytes = field(default=b"", init=False, compare=False, repr=False)
+    _memo: object = field(default=None, init=False, compare=False, repr=False)
 
     def __str__(self) -> str:
         return " ".join([self.row.name, *map(str, self.immediates)])
@@ -361,6 +365,26 @@ class Body(Label):
         declared = codec().declared_locals(self)
         added = sum(count for count, _ in self.added_locals)
         return len(self.function.func_type.params) + declared + added
+
+    @property
+    def seq(self) -> Seq:
+        """The body's own sequence, instruction by instruction. Raises ValueError of an outline."""
+        return self.seq_of(self.items)
+
+    def seq_of(self, items: list[Item]) -> Seq:
+        """A list of items of this tree, instruction by instruction. Raises like :attr:`seq`."""
+        from wasmir.ir.seq import Seq
+
+        return Seq(self, items)
+
+    def expand(self) -> None:
+        """Replace every run of the tree by its instructions, which encode as the same bytes.
+
+        Raises ValueError of an outline, MalformedError where a run is no code.
+        """
+        from wasmir.ir.seq import expand
+
+        expand(self)
 
     def __iter__(self) -> Iterator[Item]:
         """Every item, depth first, in wire order. Iterative, so any nesting will do."""

@@ -37,6 +37,8 @@ __all__ = ["Module"]
 
 _EMPTY = b"\0asm\1\0\0\0"
 
+_DATA_COUNT = 12
+
 # What messages call the entities of each space, and what reads them.
 _SPACES = {
     "type": ("type", "read_types"),
@@ -79,6 +81,8 @@ class Module:
         self._stack_effect: Callable[[Module, Iterable[Item]], int] | None = None
         # The codec's memo of tokens, one per module.
         self._memo: Any = None
+        # Whether there is a data count section, so that code may mention data segments.
+        self._data_counted = any(section.id == _DATA_COUNT for section in self.sections)
 
     # Reading and writing
 

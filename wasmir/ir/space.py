@@ -10,7 +10,7 @@ decoded when something moves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
 
 from wasmir.ir.const import Const, FrozenConst
 
@@ -156,7 +156,7 @@ class Space(Sequence[E], Generic[E]):
         if self.moved:
             if self._positions is None:
                 self._positions = {each: index for index, each in enumerate(self._items)}
-            return self._positions.get(entity)  # type: ignore[call-overload,no-any-return]
+            return self._positions.get(cast("E", entity))
         number = entity._number
         known = number < len(self._items) and self._items[number] is entity
         return number if known else None
