@@ -50,6 +50,9 @@ __all__ = ["encode_body", "encode_instrs"]
 # negative, which no table of depths holds.
 _CLOSED = 1 << 40
 
+# Nesting that is looked at twice.
+_DEEP = 4096
+
 _STALE = "unknown label: a branch stands outside the block it names"
 
 
@@ -80,7 +83,8 @@ def encode_body(body: Body, *, consume: bool = False) -> bytes:
     other, so without that only the cyclic collector would free them, at several times the cost
     of everything else.
 
-    Raises InvalidError for a branch that stands outside the block it names; the tree stays whole.
+    Raises InvalidError for a branch that stands outside the block it names, for a block that
+    stands in two places, and for what is part of another module; the tree stays whole.
     """
     memo = memo_of(body.function.module)
     try:
@@ -133,7 +137,12 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
     walk: Iterator[Any] = iter(body.items)
     # Lists of the tree that are done with; emptied at the end, when nothing can fail any more.
     spent: list[list[Item]] = []
+    deepest = _DEEP
     while True:
+        if top > deepest:
+            # A block inside itself would have no end.
+            deepest = 2 * top
+            _check_distinct([item.items for _, item, _, _ in stack])
         for item in walk:
             kind = item.__class__
             if kind is bytes:
@@ -164,6 +173,7 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
                     if len(items) == 1 and items[0].__class__ is bytes:
                         emit(items[0])
                         emit(b"\x0b")
+                        spent.append(items)
                         continue
                 else:
                     parts = iter(((b"\x05", item.else_items),))
@@ -185,6 +195,7 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
                 if len(items) == 1 and items[0].__class__ is bytes:
                     emit(items[0])
                     emit(b"\x0b")
+                    spent.append(items)
                     continue
                 stack.append((walk, item, None, b"\x0b"))
                 top += 1
@@ -196,7 +207,7 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
                 parts = None
                 close = b"\x0b"
                 if item.catches:
-                    parts = iter([(_encode_catch(c, wires), c.items) for c in item.catches])
+                    parts = iter([(_encode_catch(memo, c, wires), c.items) for c in item.catches])
                 elif item.delegate is not None:
                     depth = top - item.delegate._height
                     close = _DELEGATE_DEPTHS[depth]
@@ -217,10 +228,11 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
             if not stack:
                 emit(b"\x0b")
                 body._height = _CLOSED
+                spent.append(body.items)
+                _check_distinct(spent)
                 if consume:
                     for items in spent:
                         items.clear()
-                    body.items.clear()
                 return out
             walk, node, parts, close = stack.pop()
             if parts is not None:
@@ -230,13 +242,17 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
                     stack.append((walk, node, parts, close))
                     walk = iter(part[1])
                     continue
-                if consume:
-                    spent.extend(node.sequences())
-            elif consume:
+                spent.extend(node.sequences())
+            else:
                 spent.append(node.items)
             emit(close)
             node._height = _CLOSED
             top -= 1
+
+
+def _check_distinct(lists: list[list[Item]]) -> None:
+    if len({*map(id, lists)}) != len(lists):
+        raise InvalidError("a block stands in two places, or in itself")
 
 
 _Parts: TypeAlias = Iterator[tuple[bytes, list[Item]]]
@@ -256,10 +272,10 @@ def _depth(label: Label, top: int) -> int:
     return depth
 
 
-def _encode_catch(clause: Catch, wires: _Wires) -> bytes:
+def _encode_catch(memo: Memo, clause: Catch, wires: _Wires) -> bytes:
     if clause.tag is None:
         return b"\x19"
-    index = clause.tag._number
+    index = memo.number("tag", clause.tag)
     return _spelled(wires, clause, (index,), b"\x07" + encode_unsigned(index))
 
 

@@ -76,4 +76,4 @@ class Type(Entity, Defined):
         )
 
     def __str__(self) -> str:
-        return str(self._number if self.is_removed else self.index)
+        return f"{self._number} (removed)" if self.is_removed else str(self.index)
