@@ -138,6 +138,73 @@ def test_the_data_count_follows() -> None:
     assert b"\x0c\x01\x02" in data
 
 
+# Parameters
+
+
+LOCALS = """
+    (module
+      (func $f (export "f") (param $a i32) (param $b i32) (result i32) (local $x i32) (local $y i32)
+        local.get $a
+        local.set $x
+        block
+          local.get $x
+          local.tee $y
+          br_if 0
+          local.get $a
+          local.set $y
+        end
+        local.get $y))
+"""
+
+
+@pytest.mark.parametrize("depth", ["raw", "tree", "instructions", "settled"])
+@pytest.mark.parametrize("params", [1, 2, 3, 200])
+def test_locals_follow_the_parameters(depth: str, params: int) -> None:
+    opened = Module.from_bytes(assembled(LOCALS))
+    function = opened.functions[0]
+    if depth != "raw":
+        assert function.body.items
+    if depth == "instructions":
+        function.body.expand()
+    if depth == "settled":
+        function.settle()
+    function.type = opened.func_type((I32,) * params, (I32,))
+    assert function.is_open == (depth in ("tree", "instructions"))
+    data = opened.to_bytes()
+    assert validate(data) is None
+    text = printed(data)
+    names = {0: "a", 1: "b", params: "x", params + 1: "y"}
+    for word in ("local.get $a\n", "local.set $x", "local.tee $y", "local.get $y"):
+        assert word in text
+    if params == 1:
+        del names[1]
+        names |= {1: "x", 2: "y"}
+    assert function.local_names == names
+    function.type = opened.func_type((I32, I32), (I32,))
+    if params > 1:
+        # As it was, but for a type that was added.
+        assert function.code == Module.from_bytes(opened.source).functions[0].code
+
+
+def test_a_parameter_that_is_used_stays() -> None:
+    opened = Module.from_bytes(assembled(LOCALS))
+    function = opened.functions[0]
+    for depth in ("raw", "tree", "instructions"):
+        if depth == "tree":
+            assert function.body.items
+        elif depth == "instructions":
+            function.body.expand()
+        with pytest.raises(InvalidError, match=r"unknown local 0: the parameter goes.*function 0"):
+            function.type = opened.func_type((), (I32,))
+        assert function.func_type.params == (I32, I32)
+
+
+def test_a_type_that_is_no_function_type() -> None:
+    opened = Module.from_bytes(assembled("(module (type (struct)) (func))"))
+    with pytest.raises(InvalidError, match="is no function type"):
+        opened.functions[0].type = opened.types[0]
+
+
 # Refused
 
 

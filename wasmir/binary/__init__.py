@@ -23,6 +23,7 @@ _HOMES = {
     "wasmir.binary.decode_outline": "survey",
     "wasmir.binary.encode_code": "encode_body encode_instrs",
     "wasmir.binary.memo": "run_effects",
+    "wasmir.binary.shift_locals": "shift_locals",
     "wasmir.binary.scan_code": "raw_instructions",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -52,13 +52,19 @@ class Function(Importable):
 
     @property
     def type(self) -> Type:
-        """Its entry of the type section; assignable, which leaves the code as it is: with another
-        number of parameters, locals have other indices.
+        """Its entry of the type section; assignable. With another number of parameters the
+        function's locals move, in its code too: parameters that stay keep their indices, new ones
+        come behind them. Assigning raises InvalidError where code mentions a parameter that goes.
         """
         return self._type
 
     @type.setter  # noqa: A003 - the property above is meant
     def type(self, type_: Type) -> None:
+        old, new = self._type.func, type_.func
+        if new is None:
+            raise InvalidError(f"type mismatch: type {type_} is no function type", str(self))
+        if self.imported is None and old is not None and len(old.params) != len(new.params):
+            codec().shift_locals(self, len(old.params), len(new.params))
         self.module._retyped.setdefault(self, self._type)
         self._type = type_
 
