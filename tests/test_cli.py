@@ -16,10 +16,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from corpus.manifest import find
-from tests.modules import custom, module
+from tests.modules import assembled, custom, module
 from tests.support import CONVERTED, validate
 from wasmir import Module, Pipeline, UnsupportedError, __version__
 from wasmir.cli import cli
+from wasmir.summary import summarize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -241,6 +242,20 @@ def test_info_of_throws_only() -> None:
         "instructions": {"throw": 1},
         "functions": 0,
     }
+
+
+def test_features_of_what_the_code_does_not_show(tmp_path: Path) -> None:
+    path = tmp_path / "in.wasm"
+    path.write_bytes(
+        assembled(
+            """(module (import "" "g" (global $g i32)) (table i64 1 funcref)
+                 (global i32 (i32.add (global.get $g) (i32.const 1))))"""
+        )
+    )
+    features = summarize(Module.from_file(path)).features
+    assert {"extended-const", "memory64"} <= set(features)
+    path.write_bytes(assembled("(module (global i32 (i32.const 1)))"))
+    assert "extended-const" not in summarize(Module.from_file(path)).features
 
 
 def test_info_of_the_corpus_features() -> None:

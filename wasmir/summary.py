@@ -6,11 +6,13 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from wasmir.features import EXTENDED_CONST
 from wasmir.ir.codec import codec
+from wasmir.ir.const import Const
 from wasmir.types import ContType, FuncType, Limits, NumType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from wasmir.ir.codec import Section
     from wasmir.ir.function import Function
@@ -112,6 +114,22 @@ def _exceptions(rows: Counter[Row], functions: int) -> ExceptionHandling:
     return ExceptionHandling(dialect, {n: counts[n] for n in named if n in counts}, functions)
 
 
+# What extended-const adds to constant expressions.
+_EXTENDED = {
+    f"{type_}.{operation}" for type_ in ("i32", "i64") for operation in ("add", "sub", "mul")
+}
+
+
+def _consts(module: Module) -> Iterator[Const]:
+    found: list[Const | None] = [global_.init for global_ in module.globals]
+    found += [table.init for table in module.tables]
+    found += [element.offset for element in module.elements]
+    found += [data.offset for data in module.data]
+    for element in module.elements:
+        found += [item for item in element.items if isinstance(item, Const)]
+    return (const for const in found if const is not None)
+
+
 def _features(module: Module, rows: Counter[Row]) -> set[str]:
     """The proposals that the instructions, the types and the imports and definitions need."""
     found = {row.proposal.name for row in rows}
@@ -135,6 +153,8 @@ def _features(module: Module, rows: Counter[Row]) -> set[str]:
         found.add("memory64")
     if any(each.shared for each in limits):
         found.add("threads")
+    if any(instr.row.name in _EXTENDED for const in _consts(module) for instr in const.instrs):
+        found.add(EXTENDED_CONST.name)
     if any(each.page_size_log2 is not None for each in limits):
         found.add("custom-page-sizes")
     # Legacy instructions come with tags, which both dialects share.
