@@ -29,8 +29,11 @@ def undeclared(module: Module, edited: _Edited) -> list[Function]:
     if _lost(module):
         # Code that nobody changed may now want what was declared.
         suspects = [each.code for each in module.functions if each.imported is None]
-    else:
+    elif module._takes_references:
         suspects = [code for _, code in edited]
+    else:
+        # All of it is in runs that were there before, and declared.
+        return []
     wanted = {
         module.functions.numbered(number)
         for number in _mentioned([code for code in suspects if _REF_FUNC in code], "ref.func")

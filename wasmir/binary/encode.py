@@ -409,7 +409,7 @@ class _Changes:
         module = self.module
         reader = content(module, ids.DATA_COUNT)
         if reader is None:
-            if needs_data_count(self.edited):
+            if module._data_counted and needs_data_count(self.edited):
                 self.contents[ids.DATA_COUNT] = [encode_unsigned(len(module.data))]
         elif "data" in module._spaces and reader.u32() != len(module.data):
             self.contents[ids.DATA_COUNT] = [encode_unsigned(len(module.data))]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from wasmir.binary.decode_code import code_of
 from wasmir.binary.memo import (
     CATCH_KINDS,
     TYPE_INDEX,
@@ -88,7 +89,12 @@ def encode_body(body: Body, *, consume: bool = False) -> bytes:
     """
     memo = memo_of(body.function.module)
     try:
-        pieces = _encode(memo, body, consume=consume)
+        pieces, lists = _encode(memo, body)
+        code = _encode_locals(body) + b"".join(pieces)
+        data, start, end = code_of(body.function)
+        if len(code) != end - start or not data.startswith(code, start):
+            # What is as it was read stands where it stood.
+            _check_distinct(lists)
     except InvalidError as error:
         raise InvalidError(error.reason, str(body.function)) from None
     except AttributeError as error:
@@ -96,7 +102,10 @@ def encode_body(body: Body, *, consume: bool = False) -> bytes:
         if "_height" not in str(error):
             raise
         raise InvalidError(_STALE, str(body.function)) from None
-    return _encode_locals(body) + b"".join(pieces)
+    if consume:
+        for items in lists:
+            items.clear()
+    return code
 
 
 def encode_instrs(module: Module, instrs: Iterable[Instr]) -> bytes:
@@ -117,8 +126,10 @@ def _encode_locals(body: Body) -> bytes:
     return encode_unsigned(groups + len(body.added_locals)) + rest + added
 
 
-def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
-    """The instructions' bytes. One loop, whatever the nesting; mirrors :func:`_build`."""
+def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
+    """The instructions' bytes, and all lists of the tree. One loop, whatever the nesting; mirrors
+    :func:`_build`.
+    """
     out: list[bytes] = []
     emit = out.append
     key = memo.key
@@ -135,7 +146,7 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
     stack: list[tuple[Iterator[Any], Any, _Parts | None, bytes]] = []
     # Any: it is exact classes that tell the items apart, which is quick, but lost on type checkers.
     walk: Iterator[Any] = iter(body.items)
-    # Lists of the tree that are done with; emptied at the end, when nothing can fail any more.
+    # Lists of the tree that are done with.
     spent: list[list[Item]] = []
     deepest = _DEEP
     while True:
@@ -229,11 +240,7 @@ def _encode(memo: Memo, body: Body, *, consume: bool) -> list[bytes]:
                 emit(b"\x0b")
                 body._height = _CLOSED
                 spent.append(body.items)
-                _check_distinct(spent)
-                if consume:
-                    for items in spent:
-                        items.clear()
-                return out
+                return out, spent
             walk, node, parts, close = stack.pop()
             if parts is not None:
                 part = next(parts, None)

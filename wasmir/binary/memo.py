@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from wasmir.errors import InvalidError, MalformedError, WasmError
 from wasmir.ir.code import Block, BlockType, If, Instr, Loop, Structured, Try, TryTable
-from wasmir.ir.effects import row_effect
+from wasmir.ir.effects import fixed_effect, row_effect
 from wasmir.ir.space import Entity
 from wasmir.ir.tag import Tag
 from wasmir.isa import kinds, tokens
 from wasmir.isa.mentions import mentioned_spaces, renamed
 from wasmir.isa.strict import decode_one, encode_one
-from wasmir.isa.table import ROWS, Row, Trait
+from wasmir.isa.table import BY_NAME, ROWS, Row, Trait
 from wasmir.types import ValType, encode_value_type
 from wasmir.wire import Reader, Writer, encode_signed, encode_unsigned
 
@@ -215,6 +215,8 @@ class Memo(dict[bytes, tuple[int, Any]]):
         if _mentions_data(instr.row):
             # The section comes with what is written.
             self.module._data_counted = True
+        if instr.row is _REF_FUNC:
+            self.module._takes_references = True
         # What mentions nothing is shared by modules: then the last of them knows it.
         object.__setattr__(instr, "_code", data)
         object.__setattr__(instr, "_memo", self.key)
@@ -320,6 +322,9 @@ _PLAIN = frozenset(
 _MAYBE_PADDED = re.compile(rb"[\x80-\xff][\x00\x7f]").search
 
 
+_REF_FUNC = BY_NAME["ref.func"]
+
+
 def _mentions_data(row: Row) -> bool:
     return any("data" in immediate.kind.spaces for immediate in row.immediates)
 
@@ -365,7 +370,10 @@ class Effects(dict[bytes, int]):
                 self.openings[token[:2]] = effect
             return effect
         if reader.pos == len(token):
-            effect = row_effect(row, self.memo.resolved(row, values))
+            fixed = fixed_effect(row)
+            if fixed is None:
+                fixed = row_effect(row, self.memo.resolved(row, values))
+            effect = fixed
         else:
             # A statement.
             effect = sum(map(self.__getitem__, tokens.split()(token)))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wasmir.ir.tag import Tag
     from wasmir.isa.table import Row
 
-__all__ = ["row_effect", "stack_effect"]
+__all__ = ["fixed_effect", "row_effect", "stack_effect"]
 
 
 def _func(type_: Any) -> FuncType:
@@ -131,6 +131,14 @@ def row_effect(row: Row, immediates: tuple[Any, ...]) -> int:
     if effect is None:
         raise UnsupportedError(f"{row.name} has no effect on the stack that is known here")
     return effect if isinstance(effect, int) else effect(*immediates)
+
+
+def fixed_effect(row: Row) -> int | None:
+    """The net effect of an instruction whose immediates don't matter to it."""
+    if row.params is not None and row.results is not None:
+        return len(row.results) - len(row.params)
+    effect = _BY_RULE.get(row.rule or "")
+    return effect if isinstance(effect, int) else None
 
 
 def stack_effect(module: Module, items: Iterable[Item]) -> int:

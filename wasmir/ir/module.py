@@ -84,6 +84,9 @@ class Module:
         # Whether there is a data count section, so that code may mention data segments.
         self._data_counted = any(section.id == _DATA_COUNT for section in self.sections)
 
+        # Whether `ref.func` was ever encoded as an instruction, not in a run of the input's.
+        self._takes_references = False
+
     # Reading and writing
 
     @classmethod
