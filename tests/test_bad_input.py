@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import pickle
 import time
-import tracemalloc
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,7 @@ from tests.modules import (
     unsigned,
     vector,
 )
-from tests.support import CONVERTED, validate
+from tests.support import CONVERTED, peak_of, validate
 from wasmir import InvalidError, MalformedError, Module, Pipeline, UnsupportedError, WasmError
 
 if TYPE_CHECKING:
@@ -328,16 +327,6 @@ def in_time(limit: float, action: Callable[[], object]) -> None:
     start = time.process_time()
     action()
     assert time.process_time() - start < limit
-
-
-def peak_of(action: Callable[[], object]) -> int:
-    """The most memory that the action had at a time."""
-    tracemalloc.start()
-    try:
-        action()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 DEEP = 100_000

@@ -1,0 +1,184 @@
+"""What must hold for any bytes: a typed error that says where, or a module that comes back whole.
+
+In time, too: :func:`watched` ends whatever goes on for longer than it may.
+"""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.support import force, force_function, properties
+from wasmir import InvalidError, MalformedError, Module, Pipeline, UnsupportedError, WasmError
+from wasmir.summary import summarize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from wasmir import Function
+
+KINDS: dict[type[WasmError] | None, str] = {
+    None: "module",
+    MalformedError: "malformed",
+    InvalidError: "invalid",
+    UnsupportedError: "unsupported",
+}
+PASSES = "legacy-to-exnref"
+SECONDS = 1.0
+"""What one small case may take; a hundred times what it does."""
+
+
+class HangError(BaseException):
+    """It took too long. Not an ``Exception``: nothing on the way may take it for its own."""
+
+
+@contextmanager
+def watched(seconds: float = SECONDS) -> Iterator[None]:
+    """Raise HangError in what takes longer, counted in processor time, so that a busy machine
+    makes no difference. Where there are no such timers (on Windows) nothing is watched.
+    """
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def late(_number: int, _frame: object) -> None:
+        raise HangError(f"not done after {seconds} s")
+
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def examine(data: bytes) -> str:
+    """All that wasmir does with a module; the kind of outcome. Whatever shouldn't be comes out."""
+    try:
+        module = Module.from_bytes(data)
+    except WasmError as error:
+        return kind_of(error, data)
+    first: WasmError | None = None
+    for look in (_whole, _outlines, summarize):
+        try:
+            look(module)
+        except WasmError as error:
+            kind_of(error, data)
+            first = _worse(first, error)
+        assert module.to_bytes() == data, f"{look.__name__} changed the module"
+    try:
+        Pipeline.parse(PASSES).run(module)
+    except WasmError as error:
+        # It may have been refused for what decoding doesn't notice: a pass knows the types.
+        kind_of(error, data)
+        assert module.to_bytes() == data, f"{PASSES} failed, and changed the module"
+    else:
+        _check_converted(module.to_bytes(), first)
+    return kind_of(first, data)
+
+
+def _check_converted(data: bytes, before: WasmError | None) -> None:
+    """What was well-formed still is, and the pass finds nothing left to do. What was broken where
+    the pass needn't look may be as broken as it was, and its errors are about these bytes.
+    """
+    after: WasmError | None = None
+    try:
+        again = Module.from_bytes(data)
+        force(again)
+        Pipeline.parse(PASSES).run(again)
+        assert again.to_bytes() == data
+    except WasmError as error:
+        after = error
+    kind = kind_of(after, data)
+    if before is None:
+        assert after is None, f"broken by the conversion: {after}"
+    elif not isinstance(before, MalformedError):
+        assert kind != "malformed", f"broken by the conversion: {after}; before: {before}"
+
+
+def kind_of(error: WasmError | None, data: bytes) -> str:
+    """The name of an outcome. An error must have what an error needs."""
+    if error is None:
+        return KINDS[None]
+    assert error.reason
+    assert str(error).startswith(error.reason)
+    offset = getattr(error, "offset", None)
+    if isinstance(error, MalformedError):
+        assert isinstance(offset, int), error
+    assert offset is None or 0 <= offset <= len(data), f"{error}, in {len(data)} bytes"
+    return KINDS[type(error)]
+
+
+def defined(module: Module) -> list[Function]:
+    return [function for function in module.functions if function.imported is None]
+
+
+def _section_errors(module: Module) -> list[WasmError]:
+    """What is wrong outside of bodies: what a body names something in may be read for its sake."""
+    found = []
+    for name in properties(module):
+        try:
+            getattr(module, name)
+        except WasmError as error:
+            found.append(error)
+    return found
+
+
+def _whole(module: Module) -> None:
+    """Every thing and every instruction; each body, encoded from its tree, is what it was."""
+    first: WasmError | None = None
+    elsewhere = _section_errors(module)
+    known = [str(error) for error in elsewhere]
+    for function in defined(module):
+        code = function.code
+        try:
+            force_function(function)
+        except WasmError as error:
+            first = _worse(first, error)
+            if not function.is_open and str(error) not in known:
+                _check_place(error, function, len(code))
+        if function.is_open:
+            assert function.code == code, f"function {function}"
+    try:
+        force(module)
+    except WasmError as error:
+        elsewhere.append(error)
+    for error in elsewhere:
+        first = _worse(first, error)
+    if first is not None:
+        raise first
+
+
+def _worse(one: WasmError | None, other: WasmError) -> WasmError:
+    """The first, unless the second says that the module is malformed, and the first less."""
+    if one is None or (isinstance(other, MalformedError) and not isinstance(one, MalformedError)):
+        return other
+    return one
+
+
+def _check_place(error: WasmError, function: Function, size: int) -> None:
+    """The tree itself couldn't be made, because of something in the function's code."""
+    if isinstance(error, MalformedError):
+        start = function.offset
+        assert start <= error.offset <= start + size, f"{error}, in {function}"
+
+
+def _outlines(module: Module) -> None:
+    for name in ("try", "try_table"):
+        for function in defined(module):
+            function.close()
+            code = function.code
+            function.survey_with(name)
+            assert function.code == code, f"outline of function {function}"
+            function.close()
+
+
+def refused(action: Callable[[], object]) -> WasmError:
+    """The error that the action must raise."""
+    try:
+        action()
+    except WasmError as error:
+        return error
+    raise AssertionError("accepted")

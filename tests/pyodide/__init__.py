@@ -1,0 +1,1 @@
+"""wasmir in Pyodide: CPython as WebAssembly, here in Node, elsewhere in browsers."""
