@@ -145,8 +145,8 @@ def _whole(module: Module) -> None:
         force(module)
     except WasmError as error:
         elsewhere.append(error)
-    for error in elsewhere:
-        first = _worse(first, error)
+    for each in elsewhere:
+        first = _worse(first, each)
     if first is not None:
         raise first
 
