@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from wasmir.errors import UnsupportedError
 from wasmir.ir.codec import codec
 from wasmir.isa.table import Row, Trait
 
@@ -354,8 +355,12 @@ class Body(Label):
         self._wires: dict[object, tuple[Any, bytes]] = {}
 
     def add_local(self, type_: ValType, count: int = 1) -> int:
-        """Declare more locals, behind all others; the index of the first."""
+        """Declare more locals, behind all others; the index of the first. Raises UnsupportedError
+        where there would be 2^32 of them, for which the binary format has no room.
+        """
         first = self.local_count
+        if first + count >= 1 << 32:
+            raise UnsupportedError("too many locals", str(self.function))
         self.added_locals.append((count, type_))
         return first
 
