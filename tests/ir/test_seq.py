@@ -196,12 +196,12 @@ class Like(RuleBasedStateMachine):
     @rule()
     def another(self) -> None:
         """A second view of the list, through which it is changed."""
-        value = self.new()
+        last, second = self.new(), self.new()
         other = self.body.seq
-        other.append(value)
-        other.insert(1, value)
-        self.model.append(value)
-        self.model.insert(1, value)
+        other.append(last)
+        other.insert(1, second)
+        self.model.append(last)
+        self.model.insert(1, second)
 
     @rule()
     def directly(self) -> None:
