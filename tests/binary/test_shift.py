@@ -18,9 +18,10 @@ import pytest
 from corpus.engine import Run, differences, run_calls
 from corpus.manifest import Module as Entry
 from corpus.manifest import find, modules
-from tests.modules import printed
+from tests.binary.test_roundtrip import random_module
+from tests.modules import SCALE, printed
 from tests.support import validate
-from wasmir import FUNCREF, FuncType, Instr, InvalidError, Module, NumType
+from wasmir import FUNCREF, FuncType, Instr, InvalidError, Module, NumType, RawInstr, instructions
 from wasmir.ir.segment import REF_FUNC, Data, Element
 from wasmir.types import GlobalType, Limits, MemoryType, SubType, TableType
 
@@ -190,6 +191,30 @@ def test_another_order(entry: Entry, seed: int) -> None:
     after = module.to_bytes()
     same_text(before.to_bytes(), after)
     assert validate(after) == validate(before.to_bytes())
+
+
+@pytest.mark.parametrize("pad", [0, 0.1, 0.6])
+def test_random_bodies(pad: float) -> None:
+    """Any instruction, with labels and paddings that the scanner leaves to the strict decoder."""
+    for seed in range(20 * SCALE):
+        before = Module.from_bytes(random_module(Random(f"{pad} {seed}"), pad))
+        module = Module.from_bytes(before.source)
+        module.import_function("", "", FuncType())
+        after = Module.from_bytes(module.to_bytes())
+        for old, new in zip(before.functions, after.functions[1:], strict=True):
+            pairs = zip(instructions(old), instructions(new), strict=True)
+            assert all(one.row is other.row for one, other in pairs)
+            expected = [shifted(one) for one in instructions(old)]
+            assert [one.immediates for one in instructions(new)] == expected
+
+
+def shifted(instr: RawInstr) -> tuple[Any, ...]:
+    pairs = zip(instr.row.immediates, instr.immediates, strict=True)
+    return (
+        tuple(value + (each.kind.space == "func") for each, value in pairs)
+        if any(each.kind.space == "func" for each in instr.row.immediates)
+        else instr.immediates
+    )
 
 
 @pytest.mark.usefixtures("engine")

@@ -68,23 +68,15 @@ def _mentioned(codes: list[bytes], *names: str) -> set[int]:
     from wasmir.isa.strict import decode_one
     from wasmir.wire import Reader
 
-    rows = frozenset(names)
-    scan = tokens.picks(rows)
+    scan = tokens.picks(frozenset(names))
     seen: set[bytes] = set()
     for code in codes:
-        pos = tokens.skip_locals(code, 0, len(code))
-        while True:
-            found = scan(code, pos, len(code))
+        start = tokens.skip_locals(code, 0, len(code))
+        for found in tokens.scanned(scan, code, start, len(code)):
             seen.update(token for _, token, _ in found)
-            if not (len(found) > 1 and found[-2][2]):
-                break
-            pos += sum(len(run) + len(token) for run, token, _ in found)
-            reader = Reader(code, pos)
-            if decode_one(reader)[0].name in rows:
-                seen.add(code[pos : reader.pos])
-            pos = reader.pos
     seen.discard(b"")
-    return {decode_one(Reader(token))[1][0] for token in seen}
+    decoded = [decode_one(Reader(token)) for token in seen]
+    return {values[0] for row, values in decoded if row.name in names}
 
 
 def _declared(module: Module) -> set[Function]:

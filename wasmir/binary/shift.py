@@ -57,21 +57,11 @@ class Shift:
             return code[start:] if start else code
         translated = self._tokens
         pieces: list[bytes] = []
-        pos = start
-        end = len(code)
-        while True:
-            found = scan(code, pos, end)
+        for found in tokens.scanned(scan, code, start, len(code)):
             for run, token, _ in found:
                 pieces.append(run)
                 pieces.append(translated[token])
-            # At the end of the data the regex finds nothing once more; where it gave up, too.
-            if not (len(found) > 1 and found[-2][2]):
-                return b"".join(pieces)
-            pos += sum(len(run) + len(token) for run, token, _ in found)
-            reader = Reader(code, pos)
-            decode_one(reader)
-            pieces.append(translated[code[pos : reader.pos]])
-            pos = reader.pos
+        return b"".join(pieces)
 
     def body(self, code: bytes) -> bytes:
         """The same for a function's code: locals, then instructions."""

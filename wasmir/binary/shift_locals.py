@@ -93,20 +93,11 @@ class _Moved(dict[bytes, bytes]):
     def run(self, code: bytes) -> bytes:
         """Instructions, control instructions included."""
         pieces: list[bytes] = []
-        pos = 0
-        while True:
-            found = self.scan(code, pos, len(code))
+        for found in tokens.scanned(self.scan, code, 0, len(code)):
             for run, token, _ in found:
                 pieces.append(run)
                 pieces.append(self[token])
-            if not (len(found) > 1 and found[-2][2]):
-                return b"".join(pieces)
-            # A token that the regex doesn't count.
-            pos += sum(len(run) + len(token) for run, token, _ in found)
-            reader = Reader(code, pos)
-            decode_one(reader)
-            pieces.append(self[code[pos : reader.pos]])
-            pos = reader.pos
+        return b"".join(pieces)
 
     def item(self, item: Item) -> Item:
         """An item of a tree; blocks stay what they are."""

@@ -21,12 +21,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wasmir.isa import kinds
 from wasmir.isa.mentions import mentioned_spaces
+from wasmir.isa.strict import decode_one
 from wasmir.isa.table import ROWS, Row, Trait
 from wasmir.types import decode_value_type
 from wasmir.wire import Reader
@@ -40,6 +41,7 @@ __all__ = [
     "mentions",
     "outline",
     "picks",
+    "scanned",
     "skeleton",
     "skip_locals",
     "split",
@@ -207,6 +209,25 @@ def picks(names: frozenset[str]) -> Scan:
     """The same for the instructions of some names."""
     wanted = [row for row in ROWS if row.name in names]
     return _compile_skeleton(_run_alternatives(set(ROWS).difference(wanted)), _alternatives(wanted))
+
+
+def scanned(scan: Scan, code: bytes, start: int, end: int) -> Iterator[Triples]:
+    """All that a scan finds, in portions: what it can't count is decoded strictly, and stands as a
+    token at the end of a portion. Raises MalformedError.
+    """
+    pos = start
+    while True:
+        found = scan(code, pos, end)
+        # At the end of the data the regex finds nothing once more; where it gave up, too.
+        if len(found) < 2 or not found[-2][2]:
+            yield found
+            return
+        pos += sum(len(run) + len(token) for run, token, _ in found)
+        reader = Reader(code, pos, end)
+        decode_one(reader)
+        found.append((b"", code[pos : reader.pos], b""))
+        pos = reader.pos
+        yield found
 
 
 @cache
