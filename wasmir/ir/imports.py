@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, overload
 
+from wasmir.ir.space import reordered
+
 if TYPE_CHECKING:
     from wasmir.ir.module import Module
     from wasmir.ir.space import Importable
@@ -101,9 +103,7 @@ class Imports(Sequence[Import]):
 
     def reorder(self, imports: Iterable[Import]) -> None:
         """Put all imports into a new order. Raises ValueError where some are missing or new."""
-        wanted = list(imports)
-        if len(wanted) != len(self._items) or {*map(id, wanted)} != {*map(id, self._items)}:
-            raise ValueError("not the same imports in another order")
+        wanted = reordered(self._items, imports, "import")
         self._items[:] = wanted
         for kind in ExternKind:
             entities = [each.entity for each in wanted if each.kind is kind]
@@ -201,7 +201,5 @@ class Exports(Sequence[Export]):
 
     def reorder(self, exports: Iterable[Export]) -> None:
         """Put all exports into a new order. Raises ValueError where some are missing or new."""
-        wanted = list(exports)
-        if len(wanted) != len(self._items) or {*map(id, wanted)} != {*map(id, self._items)}:
-            raise ValueError("not the same exports in another order")
+        wanted = reordered(self._items, exports, "export")
         self._items[:] = wanted

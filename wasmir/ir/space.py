@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wasmir.ir.imports import Import
     from wasmir.ir.module import Module
 
-__all__ = ["Entity", "Importable", "Space"]
+__all__ = ["Entity", "Importable", "Space", "reordered"]
 
 
 class Entity:
@@ -109,6 +109,17 @@ class Importable(Entity):
 
 
 E = TypeVar("E", bound=Entity)
+
+
+T = TypeVar("T")
+
+
+def reordered(items: list[T], wanted: Iterable[T], what: str) -> list[T]:
+    """The same things in another order. Raises ValueError where some are missing or new."""
+    order = list(wanted)
+    if len(order) != len(items) or {*map(id, order)} != {*map(id, items)}:
+        raise ValueError(f"not the same {what}s in another order")
+    return order
 
 
 class Space(Sequence[E], Generic[E]):
@@ -204,9 +215,7 @@ class Space(Sequence[E], Generic[E]):
         """Put all entities into a new order. Raises ValueError where some are missing or new, or
         where a defined one comes before an imported one.
         """
-        wanted = list(entities)
-        if len(wanted) != len(self._items) or {*map(id, wanted)} != {*map(id, self._items)}:
-            raise ValueError(f"not the same {self.what}s in another order")
+        wanted = reordered(self._items, entities, self.what)
         imports = [getattr(each, "imported", None) is not None for each in wanted]
         if imports != sorted(imports, reverse=True):
             raise ValueError(f"imported {self.what}s come before those that are defined")
