@@ -137,7 +137,6 @@ class LegacyToExnref(Pass):
         if converted:
             for name in ("exception-handling", "multivalue", "reference-types"):
                 module.require_target_feature(name)
-            report.stale = module.code_moved(converted)
 
 
 def _refuse_object(module: Module) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         InvalidError,
         MalformedError,
         PassError,
+        StaleWarning,
         UnsupportedError,
         WasmError,
     )
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from wasmir.ir.imports import Export, ExternKind, Import
     from wasmir.ir.memory import Memory
     from wasmir.ir.module import Module
+    from wasmir.ir.offsets import Encoded, Frame, FunctionOffsets, OffsetMap
     from wasmir.ir.segment import REF_FUNC, Data, Element
     from wasmir.ir.seq import Instruction, Seq
     from wasmir.ir.space import Entity, Space
@@ -94,7 +96,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
-    "wasmir.errors": "InvalidError MalformedError PassError UnsupportedError WasmError",
+    "wasmir.errors": (
+        "InvalidError MalformedError PassError StaleWarning UnsupportedError WasmError"
+    ),
     "wasmir.ir.bulk": "bulk_work",
     "wasmir.ir.code": (
         "Block BlockType Body Br Branch BrIf BrOn BrTable Catch Clause If Instr Item Label Loop "
@@ -107,6 +111,7 @@ _HOMES = {
     "wasmir.ir.imports": "Export ExternKind Import",
     "wasmir.ir.memory": "Memory",
     "wasmir.ir.module": "Module",
+    "wasmir.ir.offsets": "Encoded Frame FunctionOffsets OffsetMap",
     "wasmir.ir.segment": "REF_FUNC Data Element",
     "wasmir.ir.seq": "Instruction Seq",
     "wasmir.ir.space": "Entity Space",
@@ -149,12 +154,15 @@ __all__ = [
     "Custom",
     "Data",
     "Element",
+    "Encoded",
     "Entity",
     "Export",
     "ExternKind",
     "FieldType",
+    "Frame",
     "FuncType",
     "Function",
+    "FunctionOffsets",
     "Global",
     "GlobalType",
     "If",
@@ -172,6 +180,7 @@ __all__ = [
     "Module",
     "Node",
     "NumType",
+    "OffsetMap",
     "On",
     "PackedType",
     "Pass",
@@ -187,6 +196,7 @@ __all__ = [
     "Seq",
     "Site",
     "Space",
+    "StaleWarning",
     "StructType",
     "Structured",
     "SubType",

@@ -83,14 +83,15 @@ def _read(file: str) -> Module:
 
 
 def _write(module: Module, output: str) -> None:
+    """Write the module out. What went stale in it was in the passes' reports."""
     if output == "-":
-        data = module.to_bytes()
+        data = module.to_bytes(keep_stale=True)
         if sys.stdout.isatty():
             raise click.UsageError("a module is binary; redirect the output or name a file")
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     else:
-        module.save(output)
+        module.save(output, keep_stale=True)
 
 
 @contextmanager

@@ -8,12 +8,21 @@
     ├── UnsupportedError       valid, but wasmir can't or won't do what was asked
     └── PassError              a pass or a pipeline was asked for in a way that makes no sense
 
+A :class:`StaleWarning` is no error: what is written is right, but for what it warns of.
+
 Messages start with the specification's own words (those of its test suite), then say where.
 """
 
 from __future__ import annotations
 
-__all__ = ["InvalidError", "MalformedError", "PassError", "UnsupportedError", "WasmError"]
+__all__ = [
+    "InvalidError",
+    "MalformedError",
+    "PassError",
+    "StaleWarning",
+    "UnsupportedError",
+    "WasmError",
+]
 
 
 class WasmError(Exception):
@@ -81,3 +90,7 @@ class UnsupportedError(_LocatedError):
 
 class PassError(WasmError):
     """An unknown pass, an option it doesn't have, or a pass that broke its own contract."""
+
+
+class StaleWarning(UserWarning):
+    """What is written has a custom section that describes code or indices as they were before."""

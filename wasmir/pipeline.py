@@ -58,7 +58,8 @@ class PassReport:
     functions: int = 0
     #: What else the pass counts, by name.
     counts: dict[str, int] = field(default_factory=dict)
-    #: Custom sections that describe code that is no longer there, with what is wrong with each.
+    #: Custom sections that describe what is no longer there, with what is wrong with each; known to
+    #: pipelines only.
     stale: dict[str, str] = field(default_factory=dict)
     #: Sizes in bytes, before and after; known to pipelines only.
     bytes_in: int | None = None
@@ -124,14 +125,16 @@ class Pipeline:
             return []
         checkpoint = module.checkpoint()
         reports = []
-        size = module.encoded_size()
+        size = module.encode().size
         try:
             for pass_ in self.passes:
                 start = time.perf_counter()
                 report = pass_.run(module)
                 report.seconds = time.perf_counter() - start
-                report.bytes_in, size = size, module.encoded_size()
+                encoded = module.encode()
+                report.bytes_in, size = size, encoded.size
                 report.bytes_out = size
+                report.stale = encoded.stale
                 reports.append(report)
                 if on_pass is not None:
                     on_pass(report)

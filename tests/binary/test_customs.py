@@ -7,7 +7,7 @@ import pytest
 from corpus.manifest import find
 from tests.modules import assembled, custom, module, sized, unsigned, vector
 from tests.support import CONVERTED, validate
-from wasmir import Module, PassReport, Pipeline, UnsupportedError
+from wasmir import Module, PassReport, Pipeline, UnsupportedError, instructions
 
 UNTOUCHED = b"\0\x10\0\x0b"
 CHANGED = b"\0\x06\x40\x10\0\x19\x10\0\x0b\x0b"
@@ -124,7 +124,7 @@ LOCAL_NAMES = subsection(2, indirect({1: {0: "x"}}))
 TYPE_NAMES = subsection(4, name_map({0: "t"}))
 
 
-def test_label_names_of_changed_functions_go() -> None:
+def test_names_of_labels_that_are_gone_go() -> None:
     labels = {0: {0: "zero"}, 1: {0: "one"}, 2: {0: "two", 1: "more"}, 3: {0: "three"}}
     before = FUNCTION_NAMES + LOCAL_NAMES + subsection(3, indirect(labels)) + TYPE_NAMES
     opened, report = convert(with_customs(("name", before)))
@@ -155,12 +155,12 @@ def test_label_names_from_text() -> None:
              (func $kept block $here br $here end)
              (func $changed block $there try $out call $kept catch_all br $there end end))"""
     )
-    assert b"here" in data
-    assert b"there" in data
+    assert all(sized(label) in data for label in (b"here", b"there", b"out"))
     opened, _ = convert(data)
     names = content(opened, "name")
     assert sized(b"here") in names
-    assert b"there" not in names
+    assert sized(b"there") in names
+    assert sized(b"out") not in names
     assert function_names(opened) == {0: "kept", 1: "changed"}
 
 
@@ -177,10 +177,15 @@ def hints(entries: dict[int, list[tuple[int, bytes]]]) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["metadata.code.branch_hint", "metadata.code.other"])
-def test_hints_of_changed_functions_go(name: str) -> None:
-    all_ = {index: [(5, b"\1"), (9, b"\0")] for index in range(4)}
+def test_hints_of_changed_functions_move(name: str) -> None:
+    """The first is about a call, the second about the `catch_all`."""
+    all_ = {index: [(3, b"\1"), (5, b"\0")] for index in range(4)}
     opened, report = convert(with_customs((name, hints(all_))))
-    assert content(opened, name) == hints({0: all_[0], 2: all_[2]})
+    function = opened.functions[1]
+    [call, _] = (each for each in instructions(function) if each.row.name == "call")
+    moved = [(call.offset - function.offset, b"\1")]
+    assert moved[0][0] != 3
+    assert content(opened, name) == hints({0: all_[0], 1: moved, 2: all_[2], 3: moved})
     assert report.stale == {}
 
 
@@ -208,8 +213,10 @@ def test_branch_hints_from_text() -> None:
     assert before.data[0] == 2
     opened, report = convert(data)
     after = content(opened, "metadata.code.branch_hint")
-    assert after[0] == 1
-    assert before.data[1:].startswith(after[1:])
+    assert after[:6] == before.data[:6]
+    ifs = [each for each in instructions(opened.functions[1]) if each.row.name == "if"]
+    [offset] = (each.offset - opened.functions[1].offset for each in ifs)
+    assert after[6:] == b"\1" + vector([unsigned(offset) + sized(b"\0")])
     assert report.stale == {}
 
 

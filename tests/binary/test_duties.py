@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from corpus.manifest import find
-from tests.modules import assembled, module, printed
+from tests.modules import PREAMBLE, assembled, module, printed, section
 from tests.support import validate
 from wasmir import (
     FUNCREF,
@@ -432,3 +432,24 @@ def test_what_is_read_and_written_in_other_words_is_the_same() -> None:
             import_._group = None
         opened.types._moved()
         assert opened.to_bytes() == opened.source
+
+
+def test_no_section_is_left_without_entries() -> None:
+    opened = Module.from_bytes(module(b"\0\x0b", tags=1, others=1))
+    assert len(opened.sections) > 8
+    opened.read_all()
+    for export in list(opened.exports):
+        opened.exports.remove(export)
+    for name in ("elem", "data", "func", "table", "memory", "tag", "global", "type"):
+        space = opened.space(name)
+        for entity in list(space):
+            space.remove(entity)
+    written = Module.from_bytes(opened.to_bytes())
+    assert {section.id for section in written.sections} <= {12}
+    assert validate(written.source) is None
+    # What was there without entries stays.
+    data = PREAMBLE + section(4, b"\x80\x00") + section(10, b"\0")
+    opened = Module.from_bytes(data)
+    opened.read_all()
+    opened.add_memory(MemoryType(Limits(1)))
+    assert opened.to_bytes() == data[:12] + section(5, b"\1\0\1") + data[12:]

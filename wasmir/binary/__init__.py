@@ -9,13 +9,14 @@ from __future__ import annotations
 import importlib
 
 _HOMES = {
-    "wasmir.binary.customs": "code_moved require_target_feature",
+    "wasmir.binary.customs": "require_target_feature tracking",
     "wasmir.binary.decode": (
         "read_data read_elements read_exports read_functions read_globals read_imports "
         "read_memories read_start read_tables read_tags read_types"
     ),
     "wasmir.binary.encode": "encode_module",
     "wasmir.binary.names": "read_names",
+    "wasmir.binary.offsets": "code_frames note_origin respelled_moves trace_moves",
     "wasmir.binary.sections": "read_sections section_entries section_name",
     "wasmir.binary.decode_code": (
         "count_instructions declared_locals decode_body dissolve expand split"

@@ -6,19 +6,28 @@ Sources: tool-conventions, "The target features section", "Code Metadata"; speci
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from wasmir.binary.names import is_readable, labelled_functions
 from wasmir.errors import MalformedError
+from wasmir.ir.offsets import Tracking
 from wasmir.wire import Reader, Writer, encode_unsigned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from wasmir.ir.custom import Custom
-    from wasmir.ir.function import Function
     from wasmir.ir.module import Module
+    from wasmir.ir.offsets import Moves
 
-__all__ = ["METADATA", "code_moved", "moved_metadata", "require_target_feature"]
+__all__ = [
+    "METADATA",
+    "Changed",
+    "moved_metadata",
+    "require_target_feature",
+    "stale_customs",
+    "tracking",
+]
 
 _USED = ord("+")
 
@@ -48,69 +57,131 @@ def require_target_feature(module: Module, name: str) -> None:
     custom.data = writer.getvalue()
 
 
-def code_moved(module: Module, functions: Collection[Function]) -> dict[str, str]:
-    """See :meth:`wasmir.ir.module.Module.code_moved`."""
-    gone = frozenset(function._number for function in functions)
-    stale: dict[str, str] = {}
-    # Labels are numbered in the order of their blocks, which a change of the code upsets.
-    for function in functions:
-        function.label_names = {}
+def tracking(module: Module) -> Tracking | None:
+    """Which functions something speaks of that has to be followed through edits, if there are."""
+    hinted: set[int] = set()
+    labelled: frozenset[int] = frozenset()
     for custom in module.customs:
         if custom.name.startswith(METADATA):
-            try:
-                _drop_entries(custom, gone)
-            except MalformedError as error:
-                stale[custom.name] = f"can't be read, so it may speak of old code: {error}"
-        elif custom.offset_bearing:
-            stale[custom.name] = "holds offsets into the code as it was"
-    return stale
+            hinted.update(entry.function for entry in _read_metadata(custom) or ())
+        elif custom.name == "name":
+            labelled |= labelled_functions(custom)
+    numbers = labelled | hinted
+    return Tracking(numbers, labelled) if numbers else None
 
 
-def _drop_entries(custom: Custom, gone: frozenset[int]) -> None:
-    """Code metadata: per function, offsets from its start with bytes for each."""
-    content = _without(Reader(custom.data), gone, _skip_hints)
-    if content is not None:
-        custom.data = content
+class _Entry(NamedTuple):
+    """What code metadata says of one function."""
+
+    function: int
+    #: As it stands in the section.
+    wire: bytes
+    #: An offset from the start of the function's code, and what is said of what stands there.
+    points: list[tuple[int, bytes]]
 
 
-def moved_metadata(custom: Custom, index: Callable[[str, int], int | None]) -> bytes:
-    """Code metadata with indices for the functions' code numbers; without removed functions."""
+def _read_metadata(custom: Custom) -> list[_Entry] | None:
+    """``None`` where it isn't in the form that the conventions give it."""
     reader = Reader(custom.data)
-    found: list[tuple[int, bytes]] = []
+    found: list[_Entry] = []
     try:
         for _ in range(reader.count()):
-            function = index("func", reader.u32())
+            function = reader.u32()
             start = reader.pos
-            _skip_hints(reader)
-            if function is not None:
-                found.append((function, reader.data[start : reader.pos]))
+            points = reader.vec(lambda point: (point.u32(), point.take(point.length())))
+            found.append(_Entry(function, reader.data[start : reader.pos], points))
     except MalformedError:
-        # Nobody can tell what it speaks of.
+        return None
+    return found
+
+
+def moved_metadata(
+    custom: Custom,
+    index: Callable[[str, int], int | None],
+    moves: Callable[[int], Moves | None],
+) -> bytes:
+    """Code metadata for the code that is written. ``index`` gives the index for a function's code
+    number, ``None`` where it was removed; ``moves`` where its code went, ``None`` if nowhere.
+
+    What was said of instructions that are gone, goes too.
+    """
+    entries = _read_metadata(custom)
+    if entries is None:
         return custom.data
+    found: list[tuple[int, bytes]] = []
+    for entry in entries:
+        function = index("func", entry.function)
+        if function is not None:
+            moved = moves(entry.function)
+            hints = entry.wire if moved is None else _moved_points(entry, moved)
+            if hints is not None:
+                found.append((function, hints))
     found.sort(key=lambda entry: entry[0])
+    if found == [(entry.function, entry.wire) for entry in entries]:
+        return custom.data
     return encode_unsigned(len(found)) + b"".join(
         encode_unsigned(function) + hints for function, hints in found
     )
 
 
-def _skip_hints(reader: Reader) -> None:
-    for _ in range(reader.count()):
-        reader.u32()
-        reader.take(reader.length())
-
-
-def _without(reader: Reader, gone: frozenset[int], skip: Callable[[Reader], None]) -> bytes | None:
-    """A vector of entries that begin with a function index, less those of some functions;
-    ``None`` where it has none of theirs.
-    """
-    kept: list[bytes] = []
-    count = reader.count()
-    for _ in range(count):
-        start = reader.pos
-        index = reader.u32()
-        skip(reader)
-        if index not in gone:
-            kept.append(reader.data[start : reader.pos])
-    if len(kept) == count:
+def _moved_points(entry: _Entry, moves: Moves) -> bytes | None:
+    """What is said of a function whose code moved; ``None`` where nothing is left of it."""
+    placed = [(moves.new(offset), value) for offset, value in entry.points]
+    kept = sorted((offset, value) for offset, value in placed if offset is not None)
+    if kept == entry.points:
+        return entry.wire
+    if not kept:
         return None
-    return encode_unsigned(len(kept)) + b"".join(kept)
+    writer = Writer()
+    writer.unsigned(len(kept))
+    for offset, value in kept:
+        writer.unsigned(offset)
+        writer.sized(value)
+    return writer.getvalue()
+
+
+class Changed(NamedTuple):
+    """What is different about the file that is written, as far as custom sections speak of it."""
+
+    #: The code section's content.
+    code: bool
+    #: Where the code section stands, or its content.
+    position: bool
+    #: Any section but custom ones.
+    sections: bool
+    #: Index spaces in which something moved.
+    spaces: frozenset[str]
+
+
+def stale_customs(module: Module, changed: Changed) -> dict[str, str]:
+    """Custom sections that will describe what is no longer there, with what is wrong with each.
+
+    One whose content was assigned speaks of what its author knew, so it isn't among them.
+    """
+    stale: dict[str, str] = {}
+    for custom in module.customs:
+        reason = None if custom.changed else _staleness(custom, changed)
+        if reason is not None:
+            stale[custom.name] = reason
+    return stale
+
+
+def _staleness(custom: Custom, changed: Changed) -> str | None:
+    name = custom.name
+    if name.startswith(METADATA):
+        unknown = (changed.code or "func" in changed.spaces) and _read_metadata(custom) is None
+        return _UNREADABLE if unknown else None
+    if name == "name":
+        return _UNREADABLE if changed.spaces and not is_readable(custom) else None
+    if name == "sourceMappingURL":
+        return _OFFSETS if changed.position else None
+    if custom.offset_bearing:
+        return _OFFSETS if changed.code else None
+    if custom.relocatable:
+        return _RELOCATABLE if changed.sections else None
+    return None
+
+
+_UNREADABLE = "can't be read, so it may speak of what is no longer there"
+_OFFSETS = "holds offsets into the code as it was"
+_RELOCATABLE = "holds offsets, indices and sizes of an object file as it was"

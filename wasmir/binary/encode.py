@@ -5,6 +5,7 @@ Mirrors :mod:`wasmir.binary.decode`. Source: specification, Binary Format, "Modu
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from wasmir.binary import sections as ids
@@ -14,6 +15,7 @@ from wasmir.binary.duties import needs_data_count, undeclared
 from wasmir.binary.encode_entities import Spelling
 from wasmir.binary.names import encode_names
 from wasmir.errors import InvalidError
+from wasmir.ir.offsets import Encoded, Followed
 from wasmir.ir.segment import REF_FUNC, Data, Element
 from wasmir.wire import encode_unsigned
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from wasmir.ir.function import Function
     from wasmir.ir.imports import Export, Import
     from wasmir.ir.module import Module
+    from wasmir.ir.names import NameMap
+    from wasmir.ir.offsets import Moves
     from wasmir.ir.space import Entity
     from wasmir.ir.type import Group
 
@@ -43,12 +47,36 @@ _SECTION_OF = {
 }
 
 
-def encode_module(module: Module) -> list[bytes | memoryview]:
+def encode_module(module: Module) -> Encoded:
     """The pieces of the file, in order; what is copied comes in slices as long as can be."""
     # Whatever can fail does so here, before a byte is handed out.
     changes = _Changes(module)
     changes.find()
-    return list(_joined(module.source, _pieces(module, changes)))
+    pieces = list(_pieces(module, changes))
+    return Encoded(
+        list(_joined(module.source, pieces)),
+        _stale(module, changes, pieces),
+        changes.followed,
+    )
+
+
+def _stale(module: Module, changes: _Changes, pieces: list[_Piece]) -> dict[str, str]:
+    if not any(section.custom is not None for section in module.sections):
+        return {}
+    from wasmir.binary.customs import Changed, stale_customs
+
+    code = content(module, ids.CODE)
+    changed = ids.CODE in changes.contents
+    moved = changed
+    if code is not None and not changed:
+        # It was copied, so its first byte is part of some slice.
+        position = 0
+        for piece in pieces:
+            if isinstance(piece, tuple) and piece[0] <= code.pos < piece[1]:
+                moved = position + code.pos - piece[0] != code.pos
+                break
+            position += _size(piece)
+    return stale_customs(module, Changed(changed, moved, bool(changes.contents), changes.moved))
 
 
 def _pieces(module: Module, changes: _Changes) -> Iterator[_Piece]:
@@ -135,6 +163,9 @@ class _Changes:
         self.edited: list[tuple[Function, bytes]] = []
         self.name_section = module.custom("name")
         self.shift = _shift(module)
+        # That of functions that are tracked, as it is written; and where it went from the input.
+        self.written: dict[Function, bytes] = {}
+        self.moves: dict[Function, Moves] = {}
         self.before = Spelling(module, None)
         self.after = Spelling(module, self.shift)
         self.moved: frozenset[str] = frozenset() if self.shift is None else self.shift.spaces
@@ -155,8 +186,9 @@ class _Changes:
                 self._entities(name, id_)
         self._exports_and_start()
         self._data_count()
-        if module._names is not None or self.shift:
-            self.names = encode_names(module, module.names, self.moved, self._place)
+        labels = self._labels()
+        if module._names is not None or self.shift or labels:
+            self.names = encode_names(module, module.names, self.moved, self._place, labels)
 
     def _place(self, space: str, number: int) -> int | None:
         entity = self.module.space(space).numbered(number)
@@ -180,16 +212,66 @@ class _Changes:
                 return
             self.contents[id_] = [head, *pieces]
         else:
-            # An empty section that was there stays.
-            self.contents[id_] = [encode_unsigned(count), *pieces]
+            # An empty section that was there stays, but none is left behind.
+            self.contents[id_] = [encode_unsigned(count), *pieces] if count else None
 
     def custom(self, custom: Custom) -> bytes | None:
         """The content of a custom section, where that has changed."""
         if custom is self.name_section and self.names is not None:
             return self.names
-        if "func" in self.moved and custom.name.startswith(METADATA):
-            return moved_metadata(custom, self._place)
-        return custom.data if custom.changed else None
+        if custom.changed:
+            # As its author wants it.
+            return custom.data
+        if not custom.name.startswith(METADATA) or not ("func" in self.moved or self.written):
+            return None
+        data = moved_metadata(custom, self._place, self._moves_of)
+        return None if data == custom.data else data
+
+    # Where code went
+
+    def _follow(self, function: Function, code: bytes) -> None:
+        """Note where edited code went, before indices for code numbers come into it."""
+        tracking = self.module._tracking
+        if tracking is None or not tracking.covers(function):
+            return
+        moves = tracking.moves.get(function)
+        body = function._body
+        if body is not None:
+            from wasmir.binary.offsets import trace_moves
+
+            traced = trace_moves(body, code)
+            moves = traced if moves is None else moves.then(traced)
+        if moves is not None:
+            self.moves[function] = moves
+
+    def _moves_of(self, number: int) -> Moves | None:
+        """Where the code of a tracked function went; ``None`` where it is as it was."""
+        function = self.module.functions.numbered(number)
+        written = None if function is None else self.written.get(function)
+        return None if function is None or written is None else self.followed(function, written)
+
+    @cached_property
+    def followed(self) -> Followed:
+        """Where the code of each function went."""
+        return Followed(self.module, dict(self.edited), self.moves)
+
+    def _labels(self) -> dict[int, NameMap]:
+        """The label names of functions whose blocks edits moved, by code number."""
+        tracking = self.module._tracking
+        if tracking is None or not tracking.labelled or not self.written:
+            return {}
+        from wasmir.binary.offsets import moved_labels
+
+        names = self.module.names
+        found: dict[int, NameMap] = {}
+        for function, written in self.written.items():
+            number = function._number
+            known = names.indirect.get("label", {}).get(number)
+            if known and number in tracking.labelled and number not in names.given_labels:
+                moves = self._moves_of(number)
+                if moves is not None:
+                    found[number] = moved_labels(function, written, known, moves)
+        return found
 
     # Types
 
@@ -389,12 +471,18 @@ class _Changes:
             known = self.module.source[start:end] if end else b""
             if code != known:
                 self.edited.append((function, code))
+                self._follow(function, code)
         if self.shift:
             try:
                 code = self.shift.body(code)
             except InvalidError as error:
                 raise InvalidError(error.reason, str(function), error.offset) from None
-        return None if code == known else code
+        if code == known:
+            return None
+        tracking = self.module._tracking
+        if tracking is not None and tracking.covers(function):
+            self.written[function] = code
+        return code
 
     # What has to be there because of something else
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wasmir.ir.custom import Custom
     from wasmir.ir.module import Module
 
-__all__ = ["encode_names", "read_names"]
+__all__ = ["encode_names", "is_readable", "labelled_functions", "read_names"]
 
 T = TypeVar("T")
 
@@ -57,6 +57,38 @@ def _subsections(custom: Custom) -> Iterator[tuple[int, Reader, bytes]]:
         yield id_, content, data[start : reader.pos]
 
 
+def labelled_functions(custom: Custom) -> frozenset[int]:
+    """The functions whose labels have names."""
+    found: set[int] = set()
+    try:
+        for id_, subsection, _ in _subsections(custom):
+            if _SPACES.get(id_) == "label":
+                for _ in range(subsection.count()):
+                    found.add(subsection.u32())
+                    _read_map(subsection, {})
+    except MalformedError:
+        pass
+    return frozenset(found)
+
+
+def is_readable(custom: Custom) -> bool:
+    """Whether the section is what its format asks for."""
+    try:
+        for id_, subsection, _ in _subsections(custom):
+            space = _SPACES.get(id_)
+            if id_ == _MODULE:
+                subsection.name()
+            elif space in INDIRECT:
+                for _ in range(subsection.count()):
+                    subsection.u32()
+                    _read_map(subsection, {})
+            elif space is not None:
+                _read_map(subsection, {})
+    except MalformedError:
+        return False
+    return True
+
+
 def _read_map(reader: Reader, names: NameMap) -> None:
     for _ in range(reader.count()):
         index = reader.u32()
@@ -64,15 +96,22 @@ def _read_map(reader: Reader, names: NameMap) -> None:
 
 
 def encode_names(
-    module: Module, names: Names, moved: frozenset[str], index: Callable[[str, int], int | None]
+    module: Module,
+    names: Names,
+    moved: frozenset[str],
+    index: Callable[[str, int], int | None],
+    labels: dict[int, NameMap],
 ) -> bytes | None:
     """The section's content, if it is no longer what it was; subsections that are stay.
 
-    ``index(space, code number)`` is ``None`` for what was removed.
+    ``index(space, code number)`` is ``None`` for what was removed. ``labels`` has the names of the
+    labels of functions, by code number, where edits moved them.
     """
     affected = names.changed | {
         space for space in SUBSECTIONS if space in moved or INDIRECT.get(space) in moved
     }
+    if labels:
+        affected.add("label")
     custom = module.custom("name")
     pieces: dict[int, bytes] = {}
     if custom is not None:
@@ -83,7 +122,7 @@ def encode_names(
                 return None
     before = dict(pieces)
     for space in affected:
-        content = _encode(names, space, index)
+        content = _encode(names, space, index, labels)
         id_ = SUBSECTIONS.get(space, _MODULE)
         if content is None:
             pieces.pop(id_, None)
@@ -101,7 +140,12 @@ def encode_names(
     return b"".join(pieces[id_] for id_ in order if id_ in pieces)
 
 
-def _encode(names: Names, space: str, index: Callable[[str, int], int | None]) -> bytes | None:
+def _encode(
+    names: Names,
+    space: str,
+    index: Callable[[str, int], int | None],
+    labels: dict[int, NameMap],
+) -> bytes | None:
     writer = Writer()
     if space not in SUBSECTIONS:
         if names.module is None:
@@ -109,7 +153,10 @@ def _encode(names: Names, space: str, index: Callable[[str, int], int | None]) -
         writer.name(names.module)
     elif space in INDIRECT:
         outer = INDIRECT[space]
-        placed = _placed(names.indirect.get(space, {}), lambda number: index(outer, number))
+        known = names.indirect.get(space, {})
+        if space == "label" and labels:
+            known = {number: each for number, each in (known | labels).items() if each}
+        placed = _placed(known, lambda number: index(outer, number))
         if not placed:
             return None
         writer.unsigned(len(placed))

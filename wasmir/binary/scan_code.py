@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     from wasmir.ir.function import Function
 
-__all__ = ["raw_instructions"]
+__all__ = ["code_tokens", "raw_instructions"]
 
 
 def raw_instructions(function: Function) -> Iterator[RawInstr]:
     """See :func:`wasmir.ir.walk.instructions`, which says what it raises."""
     data, start, end = code_of(function)
     depth = 1
-    for pos, token in _tokens(data, tokens.skip_locals(data, start, end), end):
+    for pos, token in code_tokens(data, tokens.skip_locals(data, start, end), end):
         if not depth:
             raise MalformedError("END opcode expected: the body goes on behind its end", pos)
         try:
@@ -38,7 +38,7 @@ def raw_instructions(function: Function) -> Iterator[RawInstr]:
         raise MalformedError("unexpected end: END opcode expected", end)
 
 
-def _tokens(data: bytes, pos: int, end: int) -> Iterator[tuple[int, bytes]]:
+def code_tokens(data: bytes, pos: int, end: int) -> Iterator[tuple[int, bytes]]:
     """Each instruction's offset and bytes, whatever they mean."""
     scan = tokens.split()
     while pos < end:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wasmir.binary.decode_code import code_of
+from wasmir.binary.offsets import Respelling
 from wasmir.errors import InvalidError
 from wasmir.ir.code import Instr, Item, Structured
 from wasmir.isa import kinds, tokens
@@ -34,6 +35,9 @@ def shift_locals(function: Function, before: int, after: int) -> None:
     """
     moved = _Moved(function, before, after)
     body = function._body
+    tracking = function.module._tracking
+    tracked = tracking is not None and tracking.covers(function)
+    respelling = Respelling(function) if tracked else None
     if body is None:
         data, start, end = code_of(function)
         after_locals = tokens.skip_locals(data, start, end)
@@ -49,6 +53,8 @@ def shift_locals(function: Function, before: int, after: int) -> None:
                     pending.extend(item.sequences())
         for items, new in lists:
             items[:] = new
+    if tracking is not None and respelling is not None:
+        respelling.done(tracking)
     names = function.local_names
     if names:
         function.local_names = {

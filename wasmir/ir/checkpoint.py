@@ -32,6 +32,8 @@ class Checkpoint:
         self._start = module._start, module._start_is_read
         self._names = None if module._names is None else module._names._snapshot()
         self._sections = list(module.sections)
+        tracking = module._tracking
+        self._tracking = tracking, {} if tracking is None else dict(tracking.moves)
         self._customs = [(custom, custom._data) for custom in module.customs]
 
     def restore(self, module: Module) -> None:
@@ -60,6 +62,11 @@ class Checkpoint:
         module.sections = self._sections
         for custom, data in self._customs:
             custom._data = data
+        tracking, moves = self._tracking
+        if tracking is not None:
+            module._tracking = tracking
+        if module._tracking is not None:
+            module._tracking.moves = moves
         # These may hold what is gone.
         module._block_types.clear()
         module._by_func_type.clear()

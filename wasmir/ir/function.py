@@ -11,6 +11,7 @@ from wasmir.ir.space import Importable
 if TYPE_CHECKING:
     from wasmir.ir.code import Body
     from wasmir.ir.module import Module
+    from wasmir.ir.offsets import Tracking
     from wasmir.ir.survey import Survey
     from wasmir.ir.type import Type
     from wasmir.types import FuncType
@@ -79,7 +80,12 @@ class Function(Importable):
 
     @property
     def label_names(self) -> dict[int, str]:
-        """The names of labels, numbered in the order of their blocks; a copy, to be assigned."""
+        """The names of labels, numbered in the order of their blocks; a copy, to be assigned.
+
+        Those that were read are numbered as the blocks were in the code that was read, and go with
+        their blocks wherever an edit takes these. Assigned ones are numbered as the blocks will be
+        in the code that is written.
+        """
         return self.module.names.inside("label", self)
 
     @label_names.setter
@@ -126,6 +132,8 @@ class Function(Importable):
             if self.imported is not None:
                 raise UnsupportedError("an imported function has no body", str(self))
             body = self._body = codec().decode_body(self)
+            if self.module._tracking is not None:
+                self._track(self.module._tracking)
         return body
 
     def outline_with(self, mnemonic: str) -> Body | None:
@@ -150,15 +158,35 @@ class Function(Importable):
         if self.imported is not None:
             return None
         found = codec().survey(self, mnemonic)
-        if found is not None:
+        if found is not None and self._body is None:
             self._body = found.body
+            if self.module._tracking is not None:
+                self._track(self.module._tracking)
         return found
+
+    def _track(self, tracking: Tracking) -> None:
+        """Note what the fresh tree is like, where that is wanted."""
+        body = self._body
+        if body is not None and tracking.covers(self):
+            code = self._code
+            if code is None:
+                code = self.module.source[self._start : self._end]
+            codec().note_origin(body, code)
 
     def settle(self) -> None:
         """Encode the tree, keep the bytes, let go of the tree. Nodes of it are dead afterwards."""
-        if self._body is not None:
-            self._code = codec().encode_body(self._body, consume=True)
-            self._body = None
+        body = self._body
+        if body is None:
+            return
+        tracking = self.module._tracking
+        if tracking is None or body._origin is None:
+            self._code = codec().encode_body(body, consume=True)
+        else:
+            code = codec().encode_body(body)
+            tracking.settled(self, codec().trace_moves(body, code))
+            codec().dissolve(body)
+            self._code = code
+        self._body = None
 
     def close(self) -> None:
         """Let go of the tree and of whatever was done to it since it was opened."""

@@ -46,6 +46,8 @@ class Names:
         self.indirect: dict[str, dict[int, NameMap]] = {}
         #: The subsections (``module`` is one) that are no longer what the input has.
         self.changed: set[str] = set()
+        #: Functions (by code number) whose label names were assigned.
+        self.given_labels: set[int] = set()
 
     def of(self, entity: Entity) -> str | None:
         """The name of an entity."""
@@ -80,6 +82,8 @@ class Names:
         if names == self.inside(space, entity):
             return
         self.changed.add(space)
+        if space == "label":
+            self.given_labels.add(entity._number)
         known = self.indirect.setdefault(space, {})
         if names:
             known[entity._number] = dict(names)
@@ -92,4 +96,5 @@ class Names:
         copy.maps = {space: dict(names) for space, names in self.maps.items()}
         copy.indirect = {space: dict(names) for space, names in self.indirect.items()}
         copy.changed = set(self.changed)
+        copy.given_labels = set(self.given_labels)
         return copy
