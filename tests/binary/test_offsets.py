@@ -264,6 +264,114 @@ def test_nodes_are_known_by_identity() -> None:
     assert encoded.offsets.new(before[4]) == before[2] + 1
 
 
+def test_a_node_in_place_of_another_is_new() -> None:
+    """Even if it looks the same."""
+    opened = Module.from_bytes(module(b"\0\x02\x40\x41\1\x0d\0\x0b\x0b"))
+    opened.track_offsets()
+    function = opened.functions[0]
+    [block] = function.body.items
+    assert isinstance(block, Block)
+    block.items[1:] = [BrIf(block), b"\1"]
+    offsets = opened.encode().offsets
+    assert [offsets.new(function.offset + at) is None for at in (1, 3, 5, 7)] == [
+        False,
+        False,
+        True,
+        False,
+    ]
+
+
+def places_after(codes: bytes, change: Callable[[Body], None], *at: int) -> list[int | None]:
+    """Where instructions of a function's code go by a change; offsets from the code's start."""
+    opened = Module.from_bytes(module(codes))
+    opened.track_offsets()
+    function = opened.functions[0]
+    change(function.body)
+    offsets = opened.encode().offsets.function(function)
+    assert offsets.before is not None
+    found = [offsets.new(offsets.before.start + each) for each in at]
+    return [None if each is None else each - offsets.after.start for each in found]
+
+
+def test_what_was_looked_into_and_moved_is_known_by_its_rarity() -> None:
+    def change(body: Body) -> None:
+        first, _ = body.items
+        body.expand()
+        assert isinstance(first, bytes)
+        block = body.items.pop()
+        body.items.insert(0, block)
+
+    code = b"\0\x41\x07\x1a\x41\x08\x1a\x02\x40\x01\x0b\x0b"
+    assert places_after(code, change, 1, 3, 4, 6, 7, 9) == [5, 7, 8, 10, 1, 3]
+
+
+def test_rare_instructions_come_first() -> None:
+    """The longest common stretch is another: what is rare decides."""
+
+    def change(body: Body) -> None:
+        new = [ops.i32.const(7), ops.drop(), ops.nop(), ops.i32.const(1), ops.nop()]
+        body.seq[:] = [*new, ops.i32.const(7), ops.drop()]
+
+    # i32.const 1, drop, nop, to: i32.const 7, drop, nop, i32.const 1, nop, i32.const 7, drop
+    assert places_after(b"\0\x41\x01\x1a\x01\x0b", change, 1, 3, 4) == [5, 10, None]
+
+
+def test_neighbours_and_common_stretches() -> None:
+    """Nothing in it is rare."""
+
+    def change(body: Body) -> None:
+        body.seq[2:4] = [ops.i32.const(1)] * 2
+
+    code = b"\0" + b"\x41\1\x1a\1" * 3 + b"\x0b"
+    # i32.const 1, drop, [nop, i32.const 1] -> [i32.const 1, i32.const 1], drop, nop, ...
+    assert places_after(code, change, 1, 3, 7, 8, 9, 11, 12) == [1, 3, 8, 9, 10, 12, 13]
+
+    def in_the_middle(body: Body) -> None:
+        body.seq[3:3] = [ops.drop(), ops.drop(), ops.i32.const(1)]
+        del body.seq[0]
+
+    assert places_after(code, in_the_middle, 9, 11, 12, 13) == [11, 13, 14, 15]
+
+
+def test_runs_of_one_byte_say_nothing_about_themselves() -> None:
+    """The interpreter has one object for all of them."""
+
+    def change(body: Body) -> None:
+        nop, block, also_nop, other = body.items
+        assert nop is also_nop
+        body.items[:] = [other, nop, block, also_nop]
+
+    code = b"\0\1\x02\x40\x0b\1\x03\x40\x0b\x0b"
+    assert places_after(code, change, 1, 2, 5, 6) == [4, 5, 8, 1]
+
+    def drop_the_last(body: Body) -> None:
+        del body.items[2]
+
+    assert places_after(code, drop_the_last, 1, 2, 5, 6) == [1, 2, None, 5]
+
+
+def test_inside_an_instruction() -> None:
+    """As long as it is spelled as it was."""
+    opened = Module.from_bytes(module(b"\0\x10\x01\x41\x80\x01\x1a\x0b", b"\0\x0b"))
+    start = opened.functions[0].offset
+    for number in range(130):
+        opened.import_function("a", str(number), FuncType())
+    offsets = opened.encode().offsets
+    moved = offsets.new(start)
+    assert moved is not None
+    assert [offsets.new(start + each) for each in (1, 2, 3, 4, 5)] == [
+        moved + 1,
+        None,
+        moved + 4,
+        moved + 5,
+        moved + 6,
+    ]
+    # The size in front of the next function is part of neither.
+    end = opened.functions[130].offset + 8
+    assert offsets.new(end) is not None
+    assert offsets.new(end + 1) == offsets.function(opened.functions[131]).after.start
+
+
 def test_functions_that_come_and_go() -> None:
     opened = Module.from_bytes(module(b"\0\x0b", b"\0\x01\x0b", b"\0\x01\x01\x0b"))
     first, second, third = opened.functions
@@ -432,6 +540,17 @@ def test_hints_and_labels_follow_their_functions() -> None:
     assert sorted(spoken(opened.to_bytes())) == sorted(expected)
 
 
+def test_hints_are_in_order() -> None:
+    opened = Module.from_bytes(assembled(HINTED))
+    body = opened.functions[1].body
+    [outer] = (item for item in body.items if isinstance(item, Block))
+    [inner] = (item for item in outer.items if isinstance(item, Block))
+    outer.items.remove(inner)
+    outer.items.insert(0, inner)
+    expected = ["$a", "$b", '"\\01" if', "$c", '"\\00" br_if', "$d", '"\\01" br_if']
+    assert spoken(opened.to_bytes()) == expected
+
+
 def test_what_is_gone_has_no_hint_and_no_label() -> None:
     opened = Module.from_bytes(assembled(HINTED))
     body = opened.functions[1].body
@@ -454,7 +573,9 @@ def test_assigned_labels_are_of_the_code_that_is_written() -> None:
     opened = Module.from_bytes(assembled(HINTED))
     wrap(opened)
     opened.functions[1].label_names = {0: "all", 2: "b"}
-    assert [each for each in spoken(opened.to_bytes()) if each[0] == "$"] == ["$all", "$b", "$d"]
+    written = Module.from_bytes(opened.to_bytes())
+    assert written.functions[1].label_names == {0: "all", 2: "b"}
+    assert written.functions[2].label_names == {0: "d"}
 
 
 def test_assigned_metadata_is_written_as_it_is() -> None:
