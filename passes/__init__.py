@@ -6,12 +6,16 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wasmir.passes.exnref_to_legacy import ExnrefToLegacy
     from wasmir.passes.legacy_to_exnref import LegacyToExnref
 
 #: Pass name to the module and class that implement it.
-BUILT_IN = {"legacy-to-exnref": ("wasmir.passes.legacy_to_exnref", "LegacyToExnref")}
+BUILT_IN = {
+    "exnref-to-legacy": ("wasmir.passes.exnref_to_legacy", "ExnrefToLegacy"),
+    "legacy-to-exnref": ("wasmir.passes.legacy_to_exnref", "LegacyToExnref"),
+}
 
-__all__ = ["BUILT_IN", "LegacyToExnref"]
+__all__ = ["BUILT_IN", "ExnrefToLegacy", "LegacyToExnref"]
 
 
 def __getattr__(name: str) -> object:

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     )
     from wasmir.ir.const import Const
     from wasmir.ir.custom import Custom
+    from wasmir.ir.effects import arity
     from wasmir.ir.function import Function
     from wasmir.ir.global_ import Global
     from wasmir.ir.imports import Export, ExternKind, Import
@@ -106,6 +107,7 @@ _HOMES = {
     ),
     "wasmir.ir.const": "Const",
     "wasmir.ir.custom": "Custom",
+    "wasmir.ir.effects": "arity",
     "wasmir.ir.function": "Function",
     "wasmir.ir.global_": "Global",
     "wasmir.ir.imports": "Export ExternKind Import",
@@ -211,6 +213,7 @@ __all__ = [
     "UnsupportedError",
     "ValType",
     "WasmError",
+    "arity",
     "bulk_work",
     "falls_through",
     "instructions",

@@ -146,7 +146,11 @@ def run(file: str, output: str, text: str, as_json: bool) -> None:
 @_input
 @_output
 @click.option(
-    "--to", "dialect", type=click.Choice(["exnref"]), required=True, help="The dialect to write."
+    "--to",
+    "dialect",
+    type=click.Choice(["exnref", "legacy"]),
+    required=True,
+    help="The dialect to write.",
 )
 @click.option("--strip-stale", is_flag=True, help="Leave out debug information that went stale.")
 @_json
@@ -157,7 +161,8 @@ def convert_eh(file: str, output: str, dialect: str, strip_stale: bool, as_json:
     """
     from wasmir.pipeline import Pipeline
 
-    pipeline = Pipeline.parse({"exnref": "legacy-to-exnref"}[dialect])
+    passes = {"exnref": "legacy-to-exnref", "legacy": "exnref-to-legacy"}
+    pipeline = Pipeline.parse(passes[dialect])
     _transform(file, output, pipeline, as_json=as_json, strip_stale=strip_stale)
 
 

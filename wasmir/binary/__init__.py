@@ -19,13 +19,13 @@ _HOMES = {
     "wasmir.binary.offsets": "code_frames note_origin respelled_moves trace_moves",
     "wasmir.binary.sections": "read_sections section_entries section_name",
     "wasmir.binary.decode_code": (
-        "count_instructions declared_locals decode_body dissolve expand split"
+        "count_instructions declared_locals decode_body dissolve expand local_groups split"
     ),
     "wasmir.binary.decode_outline": "survey",
     "wasmir.binary.encode_code": "encode_body encode_instrs",
     "wasmir.binary.memo": "run_effects",
     "wasmir.binary.shift_locals": "shift_locals",
-    "wasmir.binary.scan_code": "raw_instructions",
+    "wasmir.binary.scan_code": "distinct_instructions raw_instructions",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -61,6 +61,7 @@ from wasmir.ir.code import (
 )
 from wasmir.isa import tokens
 from wasmir.isa.strict import decode_one
+from wasmir.types import decode_value_type
 from wasmir.wire import Reader
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from wasmir.ir.module import Module
     from wasmir.ir.tag import Tag
     from wasmir.isa.table import Row
+    from wasmir.types import ValType
 
 __all__ = [
     "Tree",
@@ -398,6 +400,13 @@ def new_try_table(
 def declared_locals(body: Body) -> int:
     """How many locals the body declares, parameters and added ones not counted."""
     return tokens.count_locals(body.locals_wire, body.function.offset)
+
+
+def local_groups(body: Body) -> list[tuple[int, ValType]]:
+    """How many locals of which type the body declares, one group after the other."""
+    reader = Reader(body.locals_wire)
+    resolve = memo_of(body.function.module).value_type
+    return [(reader.u32(), resolve(decode_value_type(reader))) for _ in range(reader.count())]
 
 
 def count_instructions(function: Function) -> dict[Row, int]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from wasmir.ir.function import Function
 
-__all__ = ["code_tokens", "raw_instructions"]
+__all__ = ["code_tokens", "distinct_instructions", "raw_instructions"]
 
 
 def raw_instructions(function: Function) -> Iterator[RawInstr]:
@@ -36,6 +36,25 @@ def raw_instructions(function: Function) -> Iterator[RawInstr]:
         yield RawInstr(pos, row, values)
     if depth:
         raise MalformedError("unexpected end: END opcode expected", end)
+
+
+def distinct_instructions(code: bytes) -> list[tuple[Row, tuple[Any, ...]]]:
+    """See :meth:`wasmir.ir.function.Function.distinct_instructions`."""
+    end = len(code)
+    pos = tokens.skip_locals(code, 0, end)
+    found: set[bytes] = set()
+    scan = tokens.split()
+    while pos < end:
+        portion = scan(code, pos, end)
+        found.update(portion)
+        pos += sum(map(len, portion))
+        if pos < end:
+            reader = Reader(code, pos, end)
+            decode_one(reader)
+            found.add(code[pos : reader.pos])
+            pos = reader.pos
+    found.discard(b"")
+    return [_meaning(token)[:2] for token in sorted(found)]
 
 
 def code_tokens(data: bytes, pos: int, end: int) -> Iterator[tuple[int, bytes]]:

@@ -382,6 +382,18 @@ class Body(Label):
         return len(self.function.func_type.params) + declared + added
 
     @property
+    def local_groups(self) -> list[tuple[int, ValType]]:
+        """The declarations of locals, parameters not among them: how many, of which type; a copy,
+        to be assigned. What is assigned is spelled anew, and must fit the code.
+        """
+        return [*codec().local_groups(self), *self.added_locals]
+
+    @local_groups.setter
+    def local_groups(self, groups: list[tuple[int, ValType]]) -> None:
+        self.locals_wire = b"\0"
+        self.added_locals = list(groups)
+
+    @property
     def seq(self) -> Seq:
         """The body's own sequence, instruction by instruction. Raises ValueError of an outline."""
         return self.seq_of(self.items)

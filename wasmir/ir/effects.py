@@ -8,7 +8,7 @@ the counts that the rule implies.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wasmir.errors import InvalidError, UnsupportedError
 from wasmir.ir.code import Br, BrIf, BrOn, BrTable, If, Instr, Item, Resume, Rethrow, Structured
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wasmir.ir.tag import Tag
     from wasmir.isa.table import Row
 
-__all__ = ["fixed_effect", "row_effect", "stack_effect"]
+__all__ = ["Arity", "arity", "fixed_effect", "row_arity", "row_effect", "stack_effect"]
 
 
 def _func(type_: Any) -> FuncType:
@@ -45,100 +45,128 @@ def _fields(type_: Any) -> int:
     raise InvalidError(f"type mismatch: {type_} is no structure type")
 
 
-def _net(type_: FuncType) -> int:
-    return len(type_.results) - len(type_.params)
+def _arity(type_: FuncType, more: int = 0) -> Arity:
+    """Of a call: ``more`` is what it takes beside the parameters."""
+    return len(type_.params) + more, len(type_.results)
 
 
-def _call(function: Function) -> int:
-    return _net(function.func_type)
+def _call(function: Function) -> Arity:
+    return _arity(function.func_type)
 
 
-def _switch(type_: Any, _tag: Tag) -> int:
+def _by_type(type_: Any, *_: Any) -> Arity:
+    """The reference or index of what is called comes on top."""
+    return _arity(_func(type_), 1)
+
+
+def _cont_bind(source: Any, target: Any) -> Arity:
+    return len(_func(source).params) - len(_func(target).params) + 1, 1
+
+
+def _switch(type_: Any, _tag: Tag) -> Arity:
     # The last parameter is the continuation that is handed over; what comes back is its parameters.
     *params, last = _func(type_).params
     heap = getattr(last, "heap", None)
-    return len(_func(getattr(heap, "type", None)).params) - len(params) - 1
+    return len(params) + 1, len(_func(getattr(heap, "type", None)).params)
 
 
-_BY_RULE: dict[str, int | Callable[..., int]] = {
-    "any_convert_extern": 0,
-    "array_copy": -5,
-    "array_fill": -4,
-    "array_get": -1,
-    "array_get_packed": -1,
-    "array_init_data": -4,
-    "array_init_elem": -4,
-    "array_new": -1,
-    "array_new_data": -1,
-    "array_new_default": 0,
-    "array_new_elem": -1,
-    "array_new_fixed": lambda _type, count: 1 - count,
-    "array_set": -3,
-    "br_on_cast": 0,
-    "br_on_cast_desc_eq": -1,
-    "br_on_cast_desc_eq_fail": -1,
-    "br_on_cast_fail": 0,
-    "br_on_non_null": -1,
-    "br_on_null": 0,
+Arity: TypeAlias = tuple[int, int]
+"""How many operands are taken, and how many given."""
+
+_BY_RULE: dict[str, Arity | Callable[..., Arity]] = {
+    "any_convert_extern": (1, 1),
+    "array_copy": (5, 0),
+    "array_fill": (4, 0),
+    "array_get": (2, 1),
+    "array_get_packed": (2, 1),
+    "array_init_data": (4, 0),
+    "array_init_elem": (4, 0),
+    "array_new": (2, 1),
+    "array_new_data": (2, 1),
+    "array_new_default": (1, 1),
+    "array_new_elem": (2, 1),
+    "array_new_fixed": lambda _type, count: (count, 1),
+    "array_set": (3, 0),
+    "br_on_cast": (1, 1),
+    "br_on_cast_desc_eq": (2, 1),
+    "br_on_cast_desc_eq_fail": (2, 1),
+    "br_on_cast_fail": (1, 1),
+    "br_on_non_null": (1, 0),
+    "br_on_null": (1, 1),
     "call": _call,
-    "call_indirect": lambda type_, _table: _net(_func(type_)) - 1,
-    "call_ref": lambda type_: _net(_func(type_)) - 1,
-    "cont_bind": lambda source, target: len(_func(target).params) - len(_func(source).params),
-    "cont_new": 0,
-    "drop": -1,
-    "extern_convert_any": 0,
-    "global_get": 1,
-    "global_set": -1,
-    "local_get": 1,
-    "local_set": -1,
-    "local_tee": 0,
-    "ref_as_non_null": 0,
-    "ref_cast": 0,
-    "ref_cast_desc_eq": -1,
-    "ref_func": 1,
-    "ref_get_desc": 0,
-    "ref_is_null": 0,
-    "ref_null": 1,
-    "ref_test": 0,
-    "resume": lambda type_, _on: _net(_func(type_)) - 1,
-    "resume_throw": lambda type_, tag, _on: len(_func(type_).results) - len(tag.params) - 1,
-    "resume_throw_ref": lambda type_, _on: len(_func(type_).results) - 2,
-    "select": -2,
-    "select_t": -2,
-    "struct_get": 0,
-    "struct_get_packed": 0,
-    "struct_new": lambda type_: 1 - _fields(type_),
-    "struct_new_default": 1,
-    "struct_new_default_desc": 0,
-    "struct_new_desc": lambda type_: -_fields(type_),
-    "struct_set": -2,
-    "suspend": lambda tag: _net(_func(tag.type)),
+    "call_indirect": _by_type,
+    "call_ref": _by_type,
+    "cont_bind": _cont_bind,
+    "cont_new": (1, 1),
+    "drop": (1, 0),
+    "extern_convert_any": (1, 1),
+    "global_get": (0, 1),
+    "global_set": (1, 0),
+    "local_get": (0, 1),
+    "local_set": (1, 0),
+    "local_tee": (1, 1),
+    "ref_as_non_null": (1, 1),
+    "ref_cast": (1, 1),
+    "ref_cast_desc_eq": (2, 1),
+    "ref_func": (0, 1),
+    "ref_get_desc": (1, 1),
+    "ref_is_null": (1, 1),
+    "ref_null": (0, 1),
+    "ref_test": (1, 1),
+    "resume": _by_type,
+    "resume_throw": lambda type_, tag, _on: (len(tag.params) + 1, len(_func(type_).results)),
+    "resume_throw_ref": lambda type_, _on: (2, len(_func(type_).results)),
+    "select": (3, 1),
+    "select_t": (3, 1),
+    "struct_get": (1, 1),
+    "struct_get_packed": (1, 1),
+    "struct_new": lambda type_: (_fields(type_), 1),
+    "struct_new_default": (0, 1),
+    "struct_new_default_desc": (1, 1),
+    "struct_new_desc": lambda type_: (_fields(type_) + 1, 1),
+    "struct_set": (2, 0),
+    "suspend": lambda tag: _arity(_func(tag.type)),
     "switch": _switch,
-    "table_copy": -3,
-    "table_fill": -3,
-    "table_get": 0,
-    "table_grow": -1,
-    "table_init": -3,
-    "table_set": -2,
+    "table_copy": (3, 0),
+    "table_fill": (3, 0),
+    "table_get": (1, 1),
+    "table_grow": (2, 1),
+    "table_init": (3, 0),
+    "table_set": (2, 0),
 }
 
 
-def row_effect(row: Row, immediates: tuple[Any, ...]) -> int:
-    """The net effect of an instruction, control instructions that open and close apart."""
+def row_arity(row: Row, immediates: tuple[Any, ...]) -> Arity:
+    """How many operands an instruction takes and gives, control instructions that open and close
+    apart. Of a branch on a reference it is what goes on behind it.
+
+    Raises UnsupportedError for one that control doesn't come out of, unless its row has its type.
+    """
     if row.params is not None and row.results is not None:
-        return len(row.results) - len(row.params)
-    effect = _BY_RULE.get(row.rule or "")
-    if effect is None:
+        return len(row.params), len(row.results)
+    found = _BY_RULE.get(row.rule or "")
+    if found is None:
         raise UnsupportedError(f"{row.name} has no effect on the stack that is known here")
-    return effect if isinstance(effect, int) else effect(*immediates)
+    return found if isinstance(found, tuple) else found(*immediates)
+
+
+def arity(item: Instr | BrOn | Resume) -> Arity:
+    """How many operands an instruction takes and gives. Raises like :func:`row_arity`."""
+    return row_arity(item.row, item.immediates)
+
+
+def row_effect(row: Row, immediates: tuple[Any, ...]) -> int:
+    """The net effect of an instruction. Raises like :func:`row_arity`."""
+    taken, given = row_arity(row, immediates)
+    return given - taken
 
 
 def fixed_effect(row: Row) -> int | None:
     """The net effect of an instruction whose immediates don't matter to it."""
     if row.params is not None and row.results is not None:
         return len(row.results) - len(row.params)
-    effect = _BY_RULE.get(row.rule or "")
-    return effect if isinstance(effect, int) else None
+    found = _BY_RULE.get(row.rule or "")
+    return found[1] - found[0] if isinstance(found, tuple) else None
 
 
 def stack_effect(module: Module, items: Iterable[Item]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from wasmir.errors import InvalidError, UnsupportedError
 from wasmir.ir.codec import codec
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wasmir.ir.offsets import Tracking
     from wasmir.ir.survey import Survey
     from wasmir.ir.type import Type
+    from wasmir.isa.table import Row
     from wasmir.types import FuncType
 
 __all__ = ["Function"]
@@ -135,6 +136,15 @@ class Function(Importable):
             if self.module._tracking is not None:
                 self._track(self.module._tracking)
         return body
+
+    def distinct_instructions(self) -> list[tuple[Row, tuple[Any, ...]]]:
+        """Each instruction that stands in the code once, however often it does: its row and its
+        raw immediates (see :mod:`wasmir.isa.kinds`), ``else`` and ``end`` among them. It costs a
+        fraction of looking at them one by one. Raises MalformedError.
+        """
+        if self.imported is not None:
+            return []
+        return codec().distinct_instructions(self.code)
 
     def outline_with(self, mnemonic: str) -> Body | None:
         """The body as an outline, if the control instruction of that name may stand in it.
