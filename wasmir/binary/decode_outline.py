@@ -6,7 +6,6 @@ outlines; and on the way it notes what a pass over handlers would otherwise have
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING, Any
 
 from wasmir.binary.decode_code import (
@@ -40,10 +39,8 @@ from wasmir.binary.memo import (
     RUN,
     TRY,
     Memo,
-    OutlineMemo,
     memo_of,
 )
-from wasmir.errors import InvalidError, MalformedError
 from wasmir.ir.code import (
     Block,
     Body,
@@ -80,36 +77,12 @@ def survey(function: Function, name: str) -> Survey | None:
     # The byte may be part of something else, so this rules out, and not in.
     if data.find(opcode, start, end) < 0:
         return None
+    start = tokens.skip_locals(data, start, end)
+    if tokens.first_of(name)(data, start, end) == end:
+        return None
     memo = memo_of(function.module)
-
-    def wanted(found: tokens.Triples) -> bool:
-        return _mentions(memo.outline, found, opcode)
-
-    tree = build(function, tokens.outline(), lambda body: _Outline(memo, body), wanted)
-    return None if tree is None else tree.surveyed()
-
-
-_TOKEN = operator.itemgetter(1)
-
-
-def _mentions(memo: OutlineMemo, found: tokens.Triples, opcode: bytes) -> bool:
-    """Whether a control instruction is among what was found, or might be behind it."""
-    if len(found) > 1 and found[-2][2]:
-        # The scan gave up (and then matched once more, at the end).
-        return True
-    # All that is known to be something else. The check stops at the first that isn't among that.
-    others = memo.others(opcode)
-    while not others.issuperset(map(_TOKEN, found)):
-        unknown = {token for token in map(_TOKEN, found) if token not in memo}
-        if not unknown:
-            return True
-        try:
-            for token in unknown:
-                memo[token]
-        except (InvalidError, MalformedError):
-            # Decoding will meet the same, and say where.
-            return True
-    return False
+    tree = build(function, tokens.outline(), lambda body: _Outline(memo, body), outline=True)
+    return tree.surveyed()
 
 
 def _caught(label: Label) -> Catch | None:

@@ -272,29 +272,15 @@ class OutlineMemo(dict[bytes, tuple[int, Any]]):
     def __init__(self, memo: Memo) -> None:
         super().__init__({b"": (GAVE_UP, None)})
         self.memo = memo
-        # Opcodes that somebody looks for, each with all tokens seen that are something else.
-        self.not_of: dict[bytes, set[bytes]] = {}
 
     def __missing__(self, token: bytes) -> tuple[int, Any]:
         reader = Reader(token)
-        row = decode_one(reader)[0]
+        decode_one(reader)
         known = self.memo[token[: reader.pos]]
         if reader.pos < len(token):
             known = _WITH_END[known[0]], known[1]
         self[token] = known
-        for opcode, others in self.not_of.items():
-            if row.opcode != opcode:
-                others.add(token)
         return known
-
-    def others(self, opcode: bytes) -> set[bytes]:
-        """All tokens seen that are not of this opcode. Grows as tokens are seen."""
-        found = self.not_of.get(opcode)
-        if found is None:
-            # Opcodes of one byte are enough here, and the first byte is one.
-            found = {token for token in self if not token.startswith(opcode)}
-            self.not_of[opcode] = found
-        return found
 
 
 # Rows whose immediates name something of the module.

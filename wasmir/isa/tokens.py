@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "count_locals",
+    "first_of",
     "is_control",
     "mentions",
     "outline",
@@ -194,6 +195,21 @@ def outline() -> Scan:
     return _compile_skeleton(
         [*run, _closed_block(run)], [*others, b"(?:" + b"|".join(last) + rb")\x0b?+"]
     )
+
+
+@cache
+def first_of(name: str) -> Callable[[bytes, int, int], int]:
+    """``find(data, start, end)``: where the first instruction of that name stands, or one before it
+    that can't be counted; ``end`` where there is neither.
+    """
+    other = _run_alternatives({row for row in ROWS if row.name != name})
+    match = re.compile(_any_number(other), re.DOTALL).match
+
+    def find(data: bytes, start: int, end: int) -> int:
+        found = match(data, start, end)
+        return start if found is None else found.end()
+
+    return find
 
 
 @cache
