@@ -170,7 +170,7 @@ def _grow(
                 raise InvalidError("unknown label", None, where) from None
             if isinstance(error, MalformedError):
                 raise MalformedError(error.reason, where + error.offset) from None
-            raise InvalidError(error.reason, error.function, where) from None
+            raise InvalidError(error.reason, error.function, where + (error.offset or 0)) from None
         if not tree.labels:
             # At the end of the data the regex finds nothing once more.
             surplus = next(walk)

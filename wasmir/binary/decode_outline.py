@@ -24,6 +24,7 @@ from wasmir.binary.memo import (
     BR_END,
     BR_IF,
     CATCH,
+    CLEANUP,
     DELEGATE,
     ELSE,
     END,
@@ -31,6 +32,7 @@ from wasmir.binary.memo import (
     IF,
     INSTR,
     INSTR_END,
+    LEAF,
     LOOP,
     OTHER,
     OTHER_END,
@@ -41,6 +43,7 @@ from wasmir.binary.memo import (
     Memo,
     memo_of,
 )
+from wasmir.errors import InvalidError
 from wasmir.ir.code import (
     Block,
     Body,
@@ -153,6 +156,25 @@ class _Outline(Tree):
                 contexts.append(context)
                 context = try_
                 try_.items = items = []
+            elif action == CLEANUP:
+                label = labels[-1]
+                if label.__class__ is Try and not label.catches:
+                    clause = new(Catch)
+                    clause.tag = None
+                    clause.items = items = []
+                    label.catches.append(clause)
+                else:
+                    items = add_catch(self.body, label, None, None)
+                    clause = label.catches[-1]  # type: ignore[attr-defined]
+                if arg:
+                    items.append(arg)
+                rethrow = new(Rethrow)
+                rethrow.label = label
+                items.append(rethrow)
+                rethrows.append((items, clause))
+                labels.pop()
+                items = waiting.pop()
+                context = contexts.pop()
             elif action == BR_IF:
                 branch_if = new(BrIf)
                 branch_if.label = label = labels[arg]
@@ -166,6 +188,17 @@ class _Outline(Tree):
                 labels.append(block)
                 waiting.append(items)
                 block.items = items = []
+            elif action == LEAF:
+                try_ = new(Try)
+                try_.type, inside, depth = arg
+                if depth >= len(labels):
+                    raise InvalidError("unknown label", None, len(token) - 2)
+                try_.items = [inside] if inside else []
+                try_.catches = []
+                try_.delegate = labels[~depth]
+                sites.append((try_, items, len(items), labels[-1], context))
+                items.append(try_)
+                self.note_delegate(try_)
             elif action == CATCH:
                 label = labels[-1]
                 if label.__class__ is Try and not label.catches and arg[1] is None:

@@ -50,7 +50,9 @@ __all__ = ["TYPE_INDEX", "Memo", "encode_row", "label_place", "memo_of", "run_ef
     INSTR_END,
     RETHROW_END,
     OTHER_END,
-) = range(20)
+    CLEANUP,
+    LEAF,
+) = range(22)
 
 # The same with the `end` behind it.
 _WITH_END = {BR: BR_END, INSTR: INSTR_END, RETHROW: RETHROW_END, OTHER: OTHER_END}
@@ -267,13 +269,23 @@ class Instrs(dict[bytes, Instr]):
 
 
 class OutlineMemo(dict[bytes, tuple[int, Any]]):
-    """The same for the tokens of outlines, where an ``end`` is one with what stands before it."""
+    """The same for the tokens of outlines, which may be more than one instruction."""
 
     def __init__(self, memo: Memo) -> None:
         super().__init__({b"": (GAVE_UP, None)})
         self.memo = memo
 
     def __missing__(self, token: bytes) -> tuple[int, Any]:
+        known: tuple[int, Any]
+        first = token[0]
+        if first == _CATCH_ALL and len(token) > 1:
+            # With a run and `rethrow 0 end`. Such tokens are many, and there is nothing to decode.
+            known = self[token] = CLEANUP, token[1:-3]
+            return known
+        if first == _TRY and token[-2] == _DELEGATE:
+            # With a run: what ends in a block type has no such byte there.
+            known = self[token] = LEAF, (self.memo[token[:2]][1], token[2:-2], token[-1])
+            return known
         reader = Reader(token)
         decode_one(reader)
         known = self.memo[token[: reader.pos]]
@@ -281,6 +293,11 @@ class OutlineMemo(dict[bytes, tuple[int, Any]]):
             known = _WITH_END[known[0]], known[1]
         self[token] = known
         return known
+
+
+_TRY = BY_NAME["try"].opcode[0]
+_CATCH_ALL = BY_NAME["catch_all"].opcode[0]
+_DELEGATE = BY_NAME["delegate"].opcode[0]
 
 
 # Rows whose immediates name something of the module.

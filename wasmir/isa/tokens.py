@@ -186,14 +186,18 @@ def outline() -> Scan:
     need not look inside. Blocks in it count up to a depth; what is deeper is not left in a run.
 
     What mostly stands before an ``end`` (``br``, ``rethrow``, ``return``, ...) comes as one token
-    with it.
+    with it; and so do the two shapes that compilers write all the time, each with its run inside:
+    ``try RUN delegate`` and ``catch_all RUN rethrow 0 end``.
     """
     run = _run_alternatives()
     control = [row for row in ROWS if is_control(row)]
     last = _alternatives(row for row in control if Trait.TERMINATES in row.traits)
     others = _alternatives(row for row in control if Trait.TERMINATES not in row.traits)
+    inside = [*run, _closed_block(run)]
+    leaf = rb"\x06[\x40\x7c-\x7f]" + _any_number(inside) + rb"\x18[\x00-\x7f]"
+    cleanup = rb"\x19" + _any_number(inside) + rb"\x09\x00\x0b"
     return _compile_skeleton(
-        [*run, _closed_block(run)], [*others, b"(?:" + b"|".join(last) + rb")\x0b?+"]
+        inside, [leaf, cleanup, *others, b"(?:" + b"|".join(last) + rb")\x0b?+"]
     )
 
 
