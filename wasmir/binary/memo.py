@@ -364,6 +364,10 @@ class Effects(dict[bytes, int]):
         known = self.openings.get(token[:2])
         if known is not None:
             return known
+        if token[0] == _LOCAL_GET and token[1] < _MORE and token[2:]:
+            # A statement: what it ends in is among far fewer distinct ones.
+            effect = self[token] = 1 + self[token[_statement_end(token) :]]
+            return effect
         reader = Reader(token)
         row, values = decode_one(reader)
         if Trait.OPENS in row.traits:
@@ -372,16 +376,31 @@ class Effects(dict[bytes, int]):
             if block_type_size(token[1:]) == 1:
                 self.openings[token[:2]] = effect
             return effect
-        if reader.pos == len(token):
-            fixed = fixed_effect(row)
-            if fixed is None:
-                fixed = row_effect(row, self.memo.resolved(row, values))
-            effect = fixed
-        else:
-            # A statement.
-            effect = sum(map(self.__getitem__, tokens.split()(token)))
-        self[token] = effect
-        return effect
+        fixed = fixed_effect(row)
+        if fixed is None:
+            fixed = row_effect(row, self.memo.resolved(row, values))
+        self[token] = fixed
+        return fixed
+
+
+_LOCAL_GET = BY_NAME["local.get"].opcode[0]
+_I32_CONST = BY_NAME["i32.const"].opcode[0]
+# The bit that says that an integer goes on.
+_MORE = 0x80
+
+
+def _statement_end(statement: bytes) -> int:
+    """Where the instruction at the end of a statement begins, see `split_statements`: behind a
+    `local.get`, to which a constant may be added.
+    """
+    pos = 2
+    if statement[pos] == _I32_CONST:
+        pos += 1
+        while statement[pos] >= _MORE:
+            pos += 1
+        # And the addition.
+        pos += 2
+    return pos
 
 
 _SHORT_RUN = 80
