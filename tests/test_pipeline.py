@@ -243,6 +243,14 @@ def test_reports() -> None:
     assert all(report.seconds is not None and report.seconds >= 0 for report in reports)
 
 
+def test_the_last_size_can_be_left_out() -> None:
+    opened = Module.from_file(LEGACY)
+    twice = Pipeline(Pipeline.parse("legacy-to-exnref").passes * 2)
+    first, second = twice.run(opened, last_size=False)
+    assert first.bytes_out == second.bytes_in == len(opened.to_bytes())
+    assert second.bytes_out is None
+
+
 def test_failure_undoes_what_came_before() -> None:
     for text in ("fail", "legacy-to-exnref,fail", "note{text=new},legacy-to-exnref,fail"):
         data = LEGACY.read_bytes() + custom("note", b"old")

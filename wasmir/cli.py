@@ -82,15 +82,16 @@ def _read(file: str) -> Module:
         return Module.from_file(file)
 
 
-def _write(module: Module, output: str) -> None:
+def _write(module: Module, output: str) -> int:
+    """Write the module; how many bytes it has."""
     if output == "-":
         data = module.to_bytes()
         if sys.stdout.isatty():
             raise click.UsageError("a module is binary; redirect the output or name a file")
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-    else:
-        module.save(output)
+        return len(data)
+    return module.save(output)
 
 
 @contextmanager
@@ -165,13 +166,17 @@ def _transform(
 ) -> None:
     module = _read(file)
     with _naming(file), _progress():
-        reports = pipeline.run(module)
+        # Without the sections that went stale it is another size that is written.
+        reports = pipeline.run(module, last_size=strip_stale)
     stale = {name: why for report in reports for name, why in report.stale.items()}
     if strip_stale:
         for custom in module.customs:
             if custom.name in stale:
                 module.remove_custom(custom)
-    _write(module, output)
+    with _naming(file):
+        written = _write(module, output)
+    if reports and not strip_stale:
+        reports[-1].bytes_out = written
     # Standard output may be the module.
     to_stderr = output == "-"
     if as_json:

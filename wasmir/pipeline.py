@@ -114,11 +114,16 @@ class Pipeline:
         return cls(tuple(_Parser(text).passes()))
 
     def run(
-        self, module: Module, *, on_pass: Callable[[PassReport], None] | None = None
+        self,
+        module: Module,
+        *,
+        on_pass: Callable[[PassReport], None] | None = None,
+        last_size: bool = True,
     ) -> list[PassReport]:
         """Run the passes. At the first failure the module is as it was before the first pass.
 
-        ``on_pass`` hears of each pass when it is done.
+        ``on_pass`` hears of each pass when it is done. ``last_size=False`` leaves it to the caller
+        to note the size behind the last pass, for one who writes the module anyway.
         """
         if not self.passes:
             return []
@@ -126,12 +131,13 @@ class Pipeline:
         reports = []
         size = module.encoded_size()
         try:
-            for pass_ in self.passes:
+            for number, pass_ in enumerate(self.passes, 1):
                 start = time.perf_counter()
                 report = pass_.run(module)
                 report.seconds = time.perf_counter() - start
-                report.bytes_in, size = size, module.encoded_size()
-                report.bytes_out = size
+                report.bytes_in = size
+                if last_size or number < len(self.passes):
+                    report.bytes_out = size = module.encoded_size()
                 reports.append(report)
                 if on_pass is not None:
                     on_pass(report)

@@ -107,19 +107,20 @@ class Module:
         """The binary form; the input itself where nothing was changed."""
         return b"".join(self._pieces())
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the binary form to a file, which appears whole or not at all.
+    def save(self, path: str | os.PathLike[str]) -> int:
+        """Write the binary form to a file, which appears whole or not at all; how many bytes.
 
         A symbolic link is followed, and the permissions of a file that is replaced are kept.
         """
         target = Path(path).resolve()
         pieces = list(self._pieces())
+        size = sum(map(len, pieces))
         known = target.stat() if target.exists() else None
         if known is not None and not stat.S_ISREG(known.st_mode):
             # A device or a pipe: there is nothing to replace.
             with target.open("wb") as stream:
                 stream.writelines(pieces)
-            return
+            return size
         temporary = target.with_name(f".{target.name}.{os.getpid()}-{id(pieces):x}.tmp")
         try:
             # The pieces are many and small where functions were changed.
@@ -136,9 +137,11 @@ class Module:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        return size
 
     def _pieces(self) -> Iterable[bytes | memoryview]:
-        return codec().encode_module(self)
+        with bulk_work():
+            return codec().encode_module(self)
 
     # What is inside
 
