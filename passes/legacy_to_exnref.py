@@ -13,7 +13,7 @@ nothing that stands between is touched, and no depth is ever computed.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from typing import ClassVar
 
 from wasmir import (
     EXNREF,
@@ -21,8 +21,6 @@ from wasmir import (
     BlockType,
     Body,
     Br,
-    Branch,
-    Catch,
     Clause,
     Context,
     Function,
@@ -39,10 +37,11 @@ from wasmir import (
     Tag,
     Try,
     TryTable,
-    UnsupportedError,
     bulk_work,
     falls_through,
 )
+from wasmir.passes.legacy_handlers import Handler, Plan, Scope, chain
+from wasmir.passes.tree import refuse_object
 
 __all__ = ["LegacyToExnref"]
 
@@ -115,162 +114,86 @@ class LegacyToExnref(Pass):
 
     def _convert(self, module: Module, report: PassReport) -> None:
         trys = 0
-        landing_types: _LandingTypes = {}
-        converted: list[Function] = []
+        common = _Common(module, self)
         for function in self.track(module.functions, "functions"):
             if function.imported is not None:
                 continue
             survey = function.survey_with("try")
             if survey is None:
                 continue
-            found = _Conversion(self, survey, landing_types).run()
+            found = _Conversion(self, survey, common).run()
             if found is None:
                 function.close()
             else:
-                if not converted:
-                    _refuse_object(module)
+                if not report.functions:
+                    refuse_object(module)
                 function.settle()
                 trys += found
-                converted.append(function)
-        report.functions = len(converted)
+                report.functions += 1
         report.counts["try"] = trys
-        if converted:
+        if report.functions:
             for name in ("exception-handling", "multivalue", "reference-types"):
                 module.require_target_feature(name)
 
 
-def _refuse_object(module: Module) -> None:
-    """Raise UnsupportedError for an object file, whose relocations name places in the code."""
-    for custom in module.customs:
-        if custom.relocatable:
-            raise UnsupportedError(
-                f"a relocatable object (it has a {custom.name!r} section) can't be converted: "
-                "its relocations name places in the code; link it first"
-            )
+# What is known of longer runs isn't kept: they hardly come again.
+_SHORT_RUN = 80
 
 
-# Hundreds of thousands of these are made for a large module. Defaults are attributes of the class,
-# so that making one costs no more than what is particular to it.
+class _Common:
+    """What is the same for all functions of a module."""
 
+    def __init__(self, module: Module, options: LegacyToExnref) -> None:
+        self.module = module
+        self.options = options
+        self.return_ = module.instr("return")
+        self.throw_ref = module.instr("throw_ref")
+        self.drop = module.instr("drop")
+        #: What the landings take and leave: by the type of the try, the tag, whether there is an
+        #: exnref.
+        self.landing_types: dict[tuple[BlockType, Tag | None, bool], BlockType] = {}
+        #: What throws an exception again that is under so many operands.
+        self.throws: list[list[Item]] = [
+            [*[self.drop] * drops, self.throw_ref] for drops in range(_MOST_DROPS + 1)
+        ]
+        #: What follows a run at the start of a handler, instead of ``rethrow``; ``None`` where the
+        #: exception can't wait on the stack. Cleanup code comes again and again.
+        self.after: dict[bytes, list[Item] | None] = {}
 
-class _Scope:
-    """What is active somewhere in a function: the handlers of a ``try_table`` of the input, or of
-    a legacy try (then it is a :class:`_Plan`), and behind them those of ``parent``.
-    """
-
-    #: The chain from here, once it is known.
-    chained: tuple[list[_Handler], bool] | None = None
-    parent: _Scope | None
-    table: TryTable
-
-    def __init__(self, parent: _Scope | None, table: TryTable) -> None:
-        self.parent = parent
-        self.table = table
-
-
-class _Handler:
-    """A clause: of a legacy try, or (``tag``, ``ref`` and ``landing`` only) of a ``try_table``.
-
-    ``landing`` is the label that a ``try_table`` names for it: that of a block of ours, behind
-    which the handler's code stands, or one that does all that the handler did.
-    """
-
-    #: Whether it needs the exception itself.
-    ref = False
-    landing: Label
-    #: The landing, where it is a block of ours.
-    own: Block | None = None
-    #: Where the exception is kept: the local's number among those for exceptions, or the number
-    #: of operands above it on the stack.
-    local: int | None = None
-    drops = 0
-    #: The first local for exceptions that is free inside.
-    free = 0
-
-    def __init__(self, tag: Tag | None, items: list[Item], scope: _Scope | None = None) -> None:
-        self.tag = tag
-        self.items = items
-        #: What is active in it.
-        self.scope = scope
-        #: The lists that end in a ``rethrow`` of what this clause caught.
-        self.rethrows: list[list[Item]] = []
-
-    @property
-    def arity(self) -> int:
-        """How many operands the payload is."""
-        return 0 if self.tag is None else len(self.tag.params)
-
-
-class _Plan(_Scope):
-    """A legacy try: where it stands, and what becomes of it. As a scope: what its body is in."""
-
-    #: What names the try as a label.
-    users: list[Branch | Clause] | None = None
-    #: Of a delegate: where the search for a handler goes on, and the clauses it needs.
-    target: _Scope | None = None
-    clauses: list[_Handler] | None = None
-    #: The block that stands for the try, if any.
-    own: Block | TryTable | None = None
-
-    def __init__(
-        self,
-        try_: Try,
-        items: list[Item],
-        index: int,
-        enclosing: Label,
-        scope: _Scope | None,
-        outer: _Handler | None,
-    ) -> None:
-        self.parent = scope
-        #: The handler that it stands in.
-        self.outer = outer
-        self.try_ = try_
-        #: The list that it stands in, and where; the label of what has that list.
-        self.items = items
-        self.index = index
-        self.enclosing = enclosing
-        self.handlers: list[_Handler] = []
-        #: The label of normal completion.
-        self.out: Label = try_
-
-    def used_by(self, user: Branch | Clause) -> None:
-        if self.users is None:
-            self.users = []
-        self.users.append(user)
-
-
-_LandingTypes: TypeAlias = dict[tuple[BlockType, Tag | None, bool], BlockType]
+    def throw_after(self, run: bytes) -> list[Item] | None:
+        """What :attr:`after` holds for a run, or would if the run were not too long for it."""
+        drops = self.module.stack_effect((run,))
+        fits = self.options.stack and drops <= _MOST_DROPS
+        throw = self.throws[max(drops, 0)] if fits else None
+        if len(run) <= _SHORT_RUN:
+            self.after[run] = throw
+        return throw
 
 
 class _Conversion:
     """One function."""
 
-    def __init__(
-        self, options: LegacyToExnref, survey: Survey, landing_types: _LandingTypes
-    ) -> None:
+    def __init__(self, options: LegacyToExnref, survey: Survey, common: _Common) -> None:
         self.options = options
         self.survey = survey
+        self.common = common
         self.body: Body = survey.body
         self.function: Function = survey.body.function
-        self.module = self.function.module
-        self.landing_types = landing_types
-        self.return_ = self.module.instr("return")
-        self.throw_ref = self.module.instr("throw_ref")
-        self.plans: list[_Plan] = []
-        self.plan_of: dict[Label, _Plan] = {}
+        self.results = len(self.function.func_type.results)
+        self.plans: list[Plan] = []
+        self.plan_of: dict[Label, Plan] = {}
         #: Trys with nothing but a run in them that delegate to the caller: the try, the list that
         #: it stands in, where, and what is active there.
-        self.leaves: list[tuple[Try, list[Item], int, _Scope | None]] = []
-        self.handler_of: dict[Catch, _Handler] = {}
-        #: What is active in the `try_table`s of the input, and the handler that they stand in.
-        self.tables: dict[TryTable, tuple[_Scope, _Handler | None]] = {}
+        self.leaves: list[tuple[Try, list[Item], int, Scope | None]] = []
+        #: Handlers that keep the exception in a local, each with its number among those.
+        self.in_locals: list[tuple[Handler, int]] = []
         #: Locals that hold exceptions.
         self.slots = 0
         self.first_local = 0
         #: Labels of ours that something goes to.
         self.used: set[Label] = set()
         #: What leaves the function past handlers that must not see it.
-        self.trampoline: _Handler | None = None
+        self.trampoline: Handler | None = None
 
     def run(self) -> int | None:
         """Convert; how many live trys there were, or ``None`` where nothing had to be done."""
@@ -280,20 +203,21 @@ class _Conversion:
             return 0 if self.cut_dead_code() else None
         self.cut_dead_code()
         for plan in plans:
-            if plan.try_.delegate is None:
-                self.plan_try(plan)
-            else:
+            if plan.try_.delegate is not None:
                 self.plan_delegate(plan)
+            elif not self.plan_cleanup(plan):
+                self.plan_try(plan)
         self.rewrite_leaves()
         if self.slots:
             self.first_local = self.body.add_local(EXNREF, self.slots)
-        for plan in plans:
-            for handler in plan.handlers:
-                if handler.rethrows:
-                    self.rewrite_rethrows(handler)
+            for handler, local in self.in_locals:
+                get = self.common.module.instr("local.get", self.first_local + local)
+                self.throw_again(handler, [get, self.common.throw_ref])
         # Inside out, and in one list from the back: what was noted of the others stays true.
         for plan in reversed(plans):
-            if plan.try_.delegate is None:
+            if plan.cleanup is not None:
+                self.rewrite_cleanup(plan, plan.cleanup)
+            elif plan.try_.delegate is None:
                 self.rewrite_try(plan)
             else:
                 self.rewrite_delegate(plan)
@@ -306,45 +230,38 @@ class _Conversion:
         """A plan for each try, outer before inner, with all that the survey knows of it."""
         survey = self.survey
         body = self.body
-        plans, plan_of, handler_of = self.plans, self.plan_of, self.handler_of
+        plans, plan_of, leaves = self.plans, self.plan_of, self.leaves
+        # What is active in each context, and the innermost handler around it.
+        places: dict[Context, tuple[Scope | None, Handler | None]] = {None: (None, None)}
         for try_, items, index, enclosing, context in survey.sites:
-            scope, outer = self.scope_and_handler(context)
+            scope, outer = places[context]
             if isinstance(try_, TryTable):
-                self.tables[try_] = _Scope(scope, try_), outer
+                places[try_] = Scope(scope, try_), outer
                 continue
             if try_.delegate is body and len(try_.items) == 1 and isinstance(try_.items[0], bytes):
-                self.leaves.append((try_, items, index, scope))
+                leaves.append((try_, items, index, scope))
                 continue
-            plan = plan_of[try_] = _Plan(try_, items, index, enclosing, scope, outer)
+            plan = plan_of[try_] = Plan(try_, items, index, enclosing, scope, outer)
+            places[try_] = plan, outer
             plans.append(plan)
             for catch in try_.catches:
-                handler = handler_of[catch] = _Handler(catch.tag, catch.items, scope)
+                handler = Handler(catch.tag, catch.items)
+                places[catch] = scope, handler
                 plan.handlers.append(handler)
         for try_, context in survey.delegates:
-            plan_of[try_].target = self.scope_and_handler(context)[0]
+            plan_of[try_].target = places[context][0]
         for items, caught in survey.rethrows:
-            if caught is None:
+            caught_by = places[caught][1] if caught is not None else None
+            if caught_by is None:
                 raise InvalidError(
                     "invalid rethrow label: it names no try of which this is in a handler",
                     str(self.function),
                 )
-            handler_of[caught].rethrows.append(items)
+            caught_by.rethrows.append(items)
         for user in survey.users:
             for label in {user.label} if isinstance(user, Clause) else set(user.labels):
                 if label.__class__ is Try:
                     plan_of[label].used_by(user)
-
-    def scope_and_handler(self, context: Context) -> tuple[_Scope | None, _Handler | None]:
-        """What is active in a context, and the innermost handler around it."""
-        if context is None:
-            return None, None
-        if isinstance(context, Catch):
-            handler = self.handler_of[context]
-            return handler.scope, handler
-        if isinstance(context, TryTable):
-            return self.tables[context]
-        plan = self.plan_of[context]
-        return plan, plan.outer
 
     def cut_dead_code(self) -> bool:
         """Cut off what control never gets to; whether there was a try in it.
@@ -367,22 +284,23 @@ class _Conversion:
 
     # Plans, outside in
 
-    def plan_try(self, plan: _Plan) -> None:
+    def plan_try(self, plan: Plan) -> None:
         """Decide what becomes of a try with handlers, or with neither handlers nor delegate."""
         try_ = plan.try_
-        if plan.outer is not None and plan.outer.free:
+        outer = plan.outer
+        if outer is not None and outer.free:
             for handler in plan.handlers:
-                handler.free = plan.outer.free
+                handler.free = outer.free
         if len(plan.handlers) > 1 and self.options.prune:
             self.drop_duplicates(plan)
         handlers = plan.handlers
         if self.options.propagate:
             # From the end: what is caught just to be thrown on might as well not be caught.
-            while handlers and len(handlers[-1].items) <= 2 and self.only_rethrows(handlers[-1]):
+            while handlers and self.only_rethrows(handlers[-1]):
                 handlers.pop()
         # A clause can't name its own try_table: what it names must enclose it.
         within = not handlers
-        direct: list[tuple[_Handler, Label]] = []
+        direct: list[tuple[Handler, Label]] = []
         for handler in handlers:
             if handler.rethrows:
                 handler.ref = True
@@ -402,7 +320,40 @@ class _Conversion:
         if plan.users is not None:
             self.retarget_users(plan)
 
-    def plan_delegate(self, plan: _Plan) -> None:
+    def plan_cleanup(self, plan: Plan) -> bool:
+        """What :meth:`plan_try` does, in less time, for what nearly every try is: one handler that
+        takes everything, and is a run and a ``rethrow`` for which the exception can wait on the
+        stack. Whether it is one.
+        """
+        handlers = plan.handlers
+        if len(handlers) != 1:
+            return False
+        handler = handlers[0]
+        items = handler.items
+        if handler.tag is not None or len(items) != 2 or not handler.rethrows:
+            return False
+        run = items[0]
+        # A rethrow may also be in what the handler ends in.
+        if not isinstance(run, bytes) or handler.rethrows[0] is not items:
+            return False
+        common = self.common
+        throw = common.after[run] if run in common.after else common.throw_after(run)
+        if throw is None:
+            return False
+        items[1:] = throw
+        try_ = plan.try_
+        handler.ref = True
+        landing = Block(self.landing_type(plan, handler))
+        handler.landing = handler.own = plan.cleanup = landing
+        out = self.label_that_is_there(plan) if plan.items[-1] is try_ else None
+        if out is None:
+            out = plan.own = Block(try_.type)
+        plan.out = out
+        if plan.users is not None:
+            self.retarget_users(plan)
+        return True
+
+    def plan_delegate(self, plan: Plan) -> None:
         """Decide what becomes of a try that delegates.
 
         What its body throws must be handled as if thrown at the target. Where the handlers in
@@ -410,13 +361,13 @@ class _Conversion:
         landings of the target's handlers, which enclose it; and what none of those takes, but one
         in between would, leaves the function by the trampoline.
         """
-        natural, _ = self.chain(plan.parent)
+        natural, _ = chain(plan.parent)
         if plan.target is None:
             # To the caller, which is what compilers mostly mean: past whatever there is.
             if natural:
                 plan.clauses = [self.trampoline_handler()]
         else:
-            wanted, complete = self.chain(plan.target)
+            wanted, complete = chain(plan.target)
             if wanted != natural:
                 plan.clauses = list(wanted)
                 tags = {handler.tag for handler in wanted}
@@ -431,51 +382,14 @@ class _Conversion:
         if plan.users is not None:
             self.retarget_users(plan)
 
-    def trampoline_handler(self) -> _Handler:
+    def trampoline_handler(self) -> Handler:
         if self.trampoline is None:
-            handler = self.trampoline = _Handler(None, [])
+            handler = self.trampoline = Handler(None, [])
             handler.ref = True
-            handler.landing = handler.own = Block(self.module.block_type((), (EXNREF,)))
+            handler.landing = handler.own = Block(self.common.module.block_type((), (EXNREF,)))
         return self.trampoline
 
-    def chain(self, scope: _Scope | None) -> tuple[list[_Handler], bool]:
-        """The handlers that an exception meets from the scope outwards, each tag once; and whether
-        the last of them takes everything. Outside the function nothing is known.
-        """
-        # The scopes that contribute, innermost first, down to one whose chain is known.
-        path: list[_Scope] = []
-        found: list[_Handler] = []
-        complete = False
-        if scope is not None and scope.chained is not None:
-            return scope.chained
-        while scope is not None:
-            if scope.chained is not None:
-                found, complete = scope.chained
-                break
-            path.append(scope)
-            delegates = isinstance(scope, _Plan) and scope.try_.delegate is not None
-            scope = scope.target if isinstance(scope, _Plan) and delegates else scope.parent
-        for link in reversed(path):
-            if isinstance(link, _Plan):
-                own = link.handlers
-            else:
-                own = [self.handler_like(clause) for clause in link.table.clauses]
-            tags = {handler.tag for handler in own}
-            if None in tags:
-                found, complete = own, True
-            elif own:
-                found = own + [handler for handler in found if handler.tag not in tags]
-            link.chained = found, complete
-        return found, complete
-
-    def handler_like(self, clause: Clause) -> _Handler:
-        """A ``try_table`` clause of the input in the shape of our own."""
-        handler = _Handler(clause.tag, [])
-        handler.ref = clause.ref
-        handler.landing = clause.label
-        return handler
-
-    def drop_duplicates(self, plan: _Plan) -> None:
+    def drop_duplicates(self, plan: Plan) -> None:
         """The same index is the same tag; different indices may be, too, so those stay."""
         seen: set[Tag | None] = set()
         kept = []
@@ -485,11 +399,11 @@ class _Conversion:
                 kept.append(handler)
         plan.handlers = kept
 
-    def only_rethrows(self, handler: _Handler) -> bool:
-        """Whether a handler of two items at most does nothing but drop its payload, or leave it,
-        and rethrow.
-        """
+    def only_rethrows(self, handler: Handler) -> bool:
+        """Whether a handler does nothing but drop its payload, or leave it, and rethrow."""
         items = handler.items
+        if len(items) != 1 and (handler.tag is None or len(items) != 2):
+            return False
         if len(handler.rethrows) != 1 or handler.rethrows[0] is not items:
             return False
         if len(items) == 1:
@@ -499,10 +413,10 @@ class _Conversion:
         return (
             isinstance(first, bytes)
             and len(first) <= handler.arity
-            and all(instr.row.name == "drop" for instr in self.module.instructions(first))
+            and all(instr.row.name == "drop" for instr in self.common.module.instructions(first))
         )
 
-    def direct_target(self, plan: _Plan, handler: _Handler) -> Label | None:
+    def direct_target(self, plan: Plan, handler: Handler) -> Label | None:
         """The label that does all that the handler does, if there is one.
 
         A clause is a branch that carries the payload. So it can stand for a handler that is
@@ -523,52 +437,54 @@ class _Conversion:
                 return None
         return target if self.arity(target) == handler.arity else None
 
-    def place_exception(self, handler: _Handler) -> None:
+    def place_exception(self, handler: Handler) -> None:
         """Keep the exception on the stack, under the handler's operands, or in a local.
 
         A handler can't reach below the operands it starts with, and a branch out of it discards
         them, so what waits at the bottom is safe until the one ``rethrow`` at the handler's end.
         """
         items = handler.items
-        if (
-            self.options.stack
-            and not handler.arity
-            and len(handler.rethrows) == 1
-            and handler.rethrows[0] is items
-        ):
-            drops = self.module.stack_effect(items[:-1]) if len(items) > 1 else 0
+        rethrows = handler.rethrows
+        if len(rethrows) == 1 and rethrows[0] is items and not handler.arity and self.options.stack:
+            drops = self.common.module.stack_effect(items[:-1]) if len(items) > 1 else 0
             if drops <= _MOST_DROPS:
-                handler.drops = drops
+                self.throw_again(handler, self.common.throws[max(drops, 0)])
                 return
         # A handler inside this one must not overwrite its local; one beside it may.
         handler.local = handler.free
+        self.in_locals.append((handler, handler.local))
         handler.free += 1
         self.slots = max(self.slots, handler.free)
 
-    def landing_type(self, plan: _Plan, handler: _Handler) -> BlockType:
+    def throw_again(self, handler: Handler, throw: list[Item]) -> None:
+        """Put what throws the exception that was kept in the place of each ``rethrow``, which is
+        the last in its list, for what was behind it was dead.
+        """
+        for items in handler.rethrows:
+            items[-1:] = throw
+
+    def landing_type(self, plan: Plan, handler: Handler) -> BlockType:
         """What the landing takes through to the try_table, and what arrives there."""
         key = plan.try_.type, handler.tag, handler.ref
-        type_ = self.landing_types.get(key)
+        type_ = self.common.landing_types.get(key)
         if type_ is None:
             payload = () if handler.tag is None else handler.tag.params
             results = (*payload, EXNREF) if handler.ref else payload
-            type_ = self.module.block_type(plan.try_.type.params, results)
-            self.landing_types[key] = type_
+            type_ = self.common.module.block_type(plan.try_.type.params, results)
+            self.common.landing_types[key] = type_
         return type_
 
     # Labels
 
-    def label_that_is_there(self, plan: _Plan) -> Label | None:
+    def label_that_is_there(self, plan: Plan) -> Label | None:
         """The label of what the try is the last thing in (it is), if a branch there does the same
         as falling off the end of both. A loop's label is at its start, so never that of a loop.
         """
         enclosing = plan.enclosing
-        if (
-            not self.options.elide
-            or isinstance(enclosing, Loop)
-            # Valid code has exactly the results on the stack at an end: equal counts suffice.
-            or self.arity(enclosing) != len(plan.try_.type.results)
-        ):
+        if not self.options.elide or enclosing.__class__ is Loop:
+            return None
+        # Valid code has exactly the results on the stack at an end: equal counts suffice.
+        if self.arity(enclosing) != len(plan.try_.type.results):
             return None
         return self.resolve(enclosing)
 
@@ -582,7 +498,7 @@ class _Conversion:
         self.used.add(label)
         return label
 
-    def retarget_users(self, plan: _Plan) -> None:
+    def retarget_users(self, plan: Plan) -> None:
         for user in plan.users or ():
             user.retarget(plan.try_, self.use(plan.out))
 
@@ -590,28 +506,18 @@ class _Conversion:
         """How many operands a branch to the label takes."""
         if isinstance(label, Structured):
             return len(label.type.params if isinstance(label, Loop) else label.type.results)
-        return len(self.function.func_type.results)
+        return self.results
 
     def jump(self, label: Label) -> Item:
         """The shortest way to the label, from anywhere inside it."""
         if label is self.body:
-            return self.return_
+            return self.common.return_
         self.used.add(label)
         return Br(label)
 
     # Rewriting, inside out
 
-    def rewrite_rethrows(self, handler: _Handler) -> None:
-        """Each list ends in the ``rethrow``, for what was behind it was dead."""
-        throw: list[Item] = [self.throw_ref]
-        if handler.local is not None:
-            throw.insert(0, self.module.instr("local.get", self.first_local + handler.local))
-        elif handler.drops:
-            throw[:0] = [self.module.instr("drop")] * handler.drops
-        for items in handler.rethrows:
-            items[-1:] = throw
-
-    def rewrite_try(self, plan: _Plan) -> None:
+    def rewrite_try(self, plan: Plan) -> None:
         try_ = plan.try_
         handlers = plan.handlers
         if not handlers:
@@ -645,7 +551,26 @@ class _Conversion:
         else:
             self.put(plan, items)
 
-    def put(self, plan: _Plan, items: list[Item]) -> None:
+    def rewrite_cleanup(self, plan: Plan, landing: Block) -> None:
+        """Mirrors :meth:`plan_cleanup`."""
+        try_ = plan.try_
+        body = try_.items
+        table = TryTable(try_.type, [Clause(None, landing, True)], body)
+        if self.options.unreachable and not falls_through(body):
+            table.type = landing.type
+            landing.items.append(table)
+        else:
+            landing.items += (table, self.jump(plan.out))
+        items = plan.handlers[0].items
+        items.insert(0, landing)
+        own = plan.own
+        if own is not None and own in self.used:
+            own.items = items
+            plan.items[plan.index] = own
+        else:
+            self.put(plan, items)
+
+    def put(self, plan: Plan, items: list[Item]) -> None:
         """Put items where the try is. Many of them come in a block: each try around them would
         have to copy them once more.
         """
@@ -657,14 +582,14 @@ class _Conversion:
         else:
             plan.items[plan.index] = Block(plan.try_.type, items)
 
-    def landed(self, handler: _Handler, items: list[Item]) -> list[Item]:
+    def landed(self, handler: Handler, items: list[Item]) -> list[Item]:
         """The landing block around the items, and the handler's code behind it."""
         landed: list[Item] = []
         if handler.own is not None:
             handler.own.items = items
             landed.append(handler.own)
         if handler.local is not None:
-            landed.append(self.module.instr("local.set", self.first_local + handler.local))
+            landed.append(self.common.module.instr("local.set", self.first_local + handler.local))
         landed += handler.items
         # Whoever looks for what this list had finds it where it is now; memory is for one copy.
         handler.items.clear()
@@ -674,14 +599,16 @@ class _Conversion:
         """Like the plans of other delegates, without the plan: nothing names such a try, and it
         is the only item there before and after.
         """
+        clauses: list[Clause] = []
         for try_, items, index, scope in self.leaves:
-            if self.chain(scope)[0]:
-                landing = self.trampoline_handler().landing
-                items[index] = TryTable(try_.type, [Clause(None, landing, True)], try_.items)
+            if chain(scope)[0]:
+                if not clauses:
+                    clauses.append(Clause(None, self.trampoline_handler().landing, True))
+                items[index] = TryTable(try_.type, clauses, try_.items)
             else:
                 items[index] = try_.items[0]
 
-    def rewrite_delegate(self, plan: _Plan) -> None:
+    def rewrite_delegate(self, plan: Plan) -> None:
         table = plan.own
         if plan.clauses is None or not isinstance(table, TryTable):
             self.replace_by_block(plan)
@@ -690,7 +617,7 @@ class _Conversion:
         table.items = plan.try_.items
         plan.items[plan.index] = table
 
-    def replace_by_block(self, plan: _Plan) -> None:
+    def replace_by_block(self, plan: Plan) -> None:
         """A try that catches nothing of its own: a block, if anything branches to its end."""
         own = plan.own
         if isinstance(own, Block) and own in self.used:
@@ -716,5 +643,5 @@ class _Conversion:
         body = self.body
         trampoline.items = body.items
         if falls_through(body.items):
-            body.items.append(self.return_)
-        body.items = [trampoline, self.throw_ref]
+            body.items.append(self.common.return_)
+        body.items = [trampoline, self.common.throw_ref]

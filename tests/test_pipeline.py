@@ -243,6 +243,14 @@ def test_reports() -> None:
     assert all(report.seconds is not None and report.seconds >= 0 for report in reports)
 
 
+def test_what_is_written_comes_with_the_reports() -> None:
+    opened = Module.from_file(LEGACY)
+    reports, encoded = Pipeline.parse("legacy-to-exnref").run_and_encode(opened)
+    assert encoded.data == opened.to_bytes()
+    assert reports[-1].bytes_out == encoded.size == len(encoded.data)
+    assert Pipeline.parse("").run_and_encode(opened)[1].data == encoded.data
+
+
 def test_failure_undoes_what_came_before() -> None:
     for text in ("fail", "legacy-to-exnref,fail", "note{text=new},legacy-to-exnref,fail"):
         data = LEGACY.read_bytes() + custom("note", b"old")

@@ -56,12 +56,13 @@ if TYPE_CHECKING:
     from wasmir.ir.const import Const
     from wasmir.ir.custom import Custom
     from wasmir.ir.effects import arity
+    from wasmir.ir.encoded import Encoded
     from wasmir.ir.function import Function
     from wasmir.ir.global_ import Global
     from wasmir.ir.imports import Export, ExternKind, Import
     from wasmir.ir.memory import Memory
     from wasmir.ir.module import Module
-    from wasmir.ir.offsets import Encoded, Frame, FunctionOffsets, OffsetMap
+    from wasmir.ir.offsets import Frame, FunctionOffsets, OffsetMap
     from wasmir.ir.segment import REF_FUNC, Data, Element
     from wasmir.ir.seq import Instruction, Seq
     from wasmir.ir.space import Entity, Space
@@ -108,12 +109,13 @@ _HOMES = {
     "wasmir.ir.const": "Const",
     "wasmir.ir.custom": "Custom",
     "wasmir.ir.effects": "arity",
+    "wasmir.ir.encoded": "Encoded",
     "wasmir.ir.function": "Function",
     "wasmir.ir.global_": "Global",
     "wasmir.ir.imports": "Export ExternKind Import",
     "wasmir.ir.memory": "Memory",
     "wasmir.ir.module": "Module",
-    "wasmir.ir.offsets": "Encoded Frame FunctionOffsets OffsetMap",
+    "wasmir.ir.offsets": "Frame FunctionOffsets OffsetMap",
     "wasmir.ir.segment": "REF_FUNC Data Element",
     "wasmir.ir.seq": "Instruction Seq",
     "wasmir.ir.space": "Entity Space",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 
 def main() -> None:
     """Run the command line and leave."""
+    # A command is over before there is garbage worth looking for, and looking costs more the more
+    # objects there are.
+    gc.disable()
     from wasmir.cli import cli
 
     code: int | str | None = 1

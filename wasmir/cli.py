@@ -19,6 +19,7 @@ from wasmir.ir.module import Module
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from wasmir.ir.encoded import Encoded
     from wasmir.pipeline import PassReport, Pipeline
     from wasmir.summary import Summary
 
@@ -82,16 +83,14 @@ def _read(file: str) -> Module:
         return Module.from_file(file)
 
 
-def _write(module: Module, output: str) -> None:
-    """Write the module out. What went stale in it was in the passes' reports."""
+def _write(encoded: Encoded, output: str) -> None:
     if output == "-":
-        data = module.to_bytes(keep_stale=True)
         if sys.stdout.isatty():
             raise click.UsageError("a module is binary; redirect the output or name a file")
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.writelines(encoded.pieces)
         sys.stdout.buffer.flush()
     else:
-        module.save(output, keep_stale=True)
+        encoded.save(output)
 
 
 @contextmanager
@@ -133,7 +132,7 @@ def run(file: str, output: str, text: str, as_json: bool) -> None:
     """
     if not text.strip():
         # The shortest way: nothing beyond the section walk is loaded.
-        _write(_read(file), output)
+        _write(_read(file).encode(), output)
         if as_json:
             click.echo("[]", err=output == "-")
         return
@@ -171,13 +170,16 @@ def _transform(
 ) -> None:
     module = _read(file)
     with _naming(file), _progress():
-        reports = pipeline.run(module)
+        reports, encoded = pipeline.run_and_encode(module)
     stale = {name: why for report in reports for name, why in report.stale.items()}
     if strip_stale:
         for custom in module.customs:
             if custom.name in stale:
                 module.remove_custom(custom)
-    _write(module, output)
+        encoded = module.encode()
+        if reports:
+            reports[-1].bytes_out = encoded.size
+    _write(encoded, output)
     # Standard output may be the module.
     to_stderr = output == "-"
     if as_json:

@@ -22,6 +22,7 @@ from wasmir.errors import PassError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from wasmir.ir.encoded import Encoded
     from wasmir.ir.module import Module
 
 __all__ = ["Pass", "PassReport", "Pipeline", "available_passes", "observe_progress", "track"]
@@ -121,19 +122,27 @@ class Pipeline:
 
         ``on_pass`` hears of each pass when it is done.
         """
+        return self.run_and_encode(module, on_pass=on_pass)[0]
+
+    def run_and_encode(
+        self, module: Module, *, on_pass: Callable[[PassReport], None] | None = None
+    ) -> tuple[list[PassReport], Encoded]:
+        """Like :meth:`run`, with the module as it is written then: the reports are about that, so
+        it is there anyway.
+        """
+        encoded = module.encode()
         if not self.passes:
-            return []
+            return [], encoded
         checkpoint = module.checkpoint()
         reports = []
-        size = module.encode().size
         try:
             for pass_ in self.passes:
                 start = time.perf_counter()
                 report = pass_.run(module)
                 report.seconds = time.perf_counter() - start
+                report.bytes_in = encoded.size
                 encoded = module.encode()
-                report.bytes_in, size = size, encoded.size
-                report.bytes_out = size
+                report.bytes_out = encoded.size
                 report.stale = encoded.stale
                 reports.append(report)
                 if on_pass is not None:
@@ -141,7 +150,7 @@ class Pipeline:
         except BaseException:
             module.rollback(checkpoint)
             raise
-        return reports
+        return reports, encoded
 
     def __str__(self) -> str:
         return ",".join(map(str, self.passes))

@@ -138,6 +138,25 @@ GOLDENS: dict[str, Golden] = {
         call $g
         """,
     ),
+    "local: a rethrow in what a handler ends in": Golden(
+        "(param i32) try call $f catch_all local.get 0 if rethrow 1 end end call $g",
+        """
+        (param i32) (local exnref)
+        block
+          block (result exnref)
+            try_table (catch_all_ref 0)
+              call $f
+            end
+            br 1
+          end
+          local.set 1 local.get 0
+          if
+            local.get 1 throw_ref
+          end
+        end
+        call $g
+        """,
+    ),
     "local: one for each handler that is active": Golden(
         (
             "(param i32) try call $f catch_all try call $g catch_all local.get 0 if rethrow 1 else "

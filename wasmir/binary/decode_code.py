@@ -94,7 +94,7 @@ __all__ = [
 def decode_body(function: Function) -> Body:
     """The tree of a function's code. Raises MalformedError, InvalidError (an unknown index)."""
     memo = memo_of(function.module)
-    return cast("Tree", build(function, tokens.skeleton(), lambda body: Tree(memo, body))).body
+    return build(function, tokens.skeleton(), lambda body: Tree(memo, body)).body
 
 
 def code_of(function: Function) -> tuple[bytes, int, int]:
@@ -111,16 +111,15 @@ def build(
     function: Function,
     scan: tokens.Scan,
     plant: Callable[[Body], _Tree],
-    wanted: Callable[[tokens.Triples], bool] | None = None,
-) -> _Tree | None:
-    """Build a tree of what is scanned, if that is wanted."""
+    *,
+    outline: bool = False,
+) -> _Tree:
+    """Build a tree of what is scanned."""
     data, start, end = code_of(function)
     try:
         after_locals = tokens.skip_locals(data, start, end)
         found = scan(data, after_locals, end)
-        if wanted is not None and not wanted(found):
-            return None
-        tree = plant(Body(function, data[start:after_locals], outline=wanted is not None))
+        tree = plant(Body(function, data[start:after_locals], outline=outline))
         # One function of megabytes is bulk work by itself.
         with bulk_work() if end - start > _LARGE else nullcontext():
             _grow(tree, data, after_locals, end, found, scan)
@@ -173,7 +172,7 @@ def _grow(
                 raise InvalidError("unknown label", None, where) from None
             if isinstance(error, MalformedError):
                 raise MalformedError(error.reason, where + error.offset) from None
-            raise InvalidError(error.reason, error.function, where) from None
+            raise InvalidError(error.reason, error.function, where + (error.offset or 0)) from None
         if not tree.labels:
             # At the end of the data the regex finds nothing once more.
             surplus = next(walk)

@@ -6,7 +6,6 @@ outlines; and on the way it notes what a pass over handlers would otherwise have
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING, Any
 
 from wasmir.binary.decode_code import (
@@ -25,6 +24,7 @@ from wasmir.binary.memo import (
     BR_END,
     BR_IF,
     CATCH,
+    CLEANUP,
     DELEGATE,
     ELSE,
     END,
@@ -32,6 +32,7 @@ from wasmir.binary.memo import (
     IF,
     INSTR,
     INSTR_END,
+    LEAF,
     LOOP,
     OTHER,
     OTHER_END,
@@ -40,10 +41,9 @@ from wasmir.binary.memo import (
     RUN,
     TRY,
     Memo,
-    OutlineMemo,
     memo_of,
 )
-from wasmir.errors import InvalidError, MalformedError
+from wasmir.errors import InvalidError
 from wasmir.ir.code import (
     Block,
     Body,
@@ -80,36 +80,12 @@ def survey(function: Function, name: str) -> Survey | None:
     # The byte may be part of something else, so this rules out, and not in.
     if data.find(opcode, start, end) < 0:
         return None
+    start = tokens.skip_locals(data, start, end)
+    if tokens.first_of(name)(data, start, end) == end:
+        return None
     memo = memo_of(function.module)
-
-    def wanted(found: tokens.Triples) -> bool:
-        return _mentions(memo.outline, found, opcode)
-
-    tree = build(function, tokens.outline(), lambda body: _Outline(memo, body), wanted)
-    return None if tree is None else tree.surveyed()
-
-
-_TOKEN = operator.itemgetter(1)
-
-
-def _mentions(memo: OutlineMemo, found: tokens.Triples, opcode: bytes) -> bool:
-    """Whether a control instruction is among what was found, or might be behind it."""
-    if len(found) > 1 and found[-2][2]:
-        # The scan gave up (and then matched once more, at the end).
-        return True
-    # All that is known to be something else. The check stops at the first that isn't among that.
-    others = memo.others(opcode)
-    while not others.issuperset(map(_TOKEN, found)):
-        unknown = {token for token in map(_TOKEN, found) if token not in memo}
-        if not unknown:
-            return True
-        try:
-            for token in unknown:
-                memo[token]
-        except (InvalidError, MalformedError):
-            # Decoding will meet the same, and say where.
-            return True
-    return False
+    tree = build(function, tokens.outline(), lambda body: _Outline(memo, body), outline=True)
+    return tree.surveyed()
 
 
 def _caught(label: Label) -> Catch | None:
@@ -180,6 +156,25 @@ class _Outline(Tree):
                 contexts.append(context)
                 context = try_
                 try_.items = items = []
+            elif action == CLEANUP:
+                label = labels[-1]
+                if label.__class__ is Try and not label.catches:
+                    clause = new(Catch)
+                    clause.tag = None
+                    clause.items = items = []
+                    label.catches.append(clause)
+                else:
+                    items = add_catch(self.body, label, None, None)
+                    clause = label.catches[-1]  # type: ignore[attr-defined]
+                if arg:
+                    items.append(arg)
+                rethrow = new(Rethrow)
+                rethrow.label = label
+                items.append(rethrow)
+                rethrows.append((items, clause))
+                labels.pop()
+                items = waiting.pop()
+                context = contexts.pop()
             elif action == BR_IF:
                 branch_if = new(BrIf)
                 branch_if.label = label = labels[arg]
@@ -193,6 +188,17 @@ class _Outline(Tree):
                 labels.append(block)
                 waiting.append(items)
                 block.items = items = []
+            elif action == LEAF:
+                try_ = new(Try)
+                try_.type, inside, depth = arg
+                if depth >= len(labels):
+                    raise InvalidError("unknown label", None, len(token) - 2)
+                try_.items = [inside] if inside else []
+                try_.catches = []
+                try_.delegate = labels[~depth]
+                sites.append((try_, items, len(items), labels[-1], context))
+                items.append(try_)
+                self.note_delegate(try_)
             elif action == CATCH:
                 label = labels[-1]
                 if label.__class__ is Try and not label.catches and arg[1] is None:

@@ -15,7 +15,8 @@ from wasmir.binary.duties import needs_data_count, undeclared
 from wasmir.binary.encode_entities import Spelling
 from wasmir.binary.names import encode_names
 from wasmir.errors import InvalidError
-from wasmir.ir.offsets import Encoded, Followed
+from wasmir.ir.encoded import Encoded
+from wasmir.ir.offsets import Followed
 from wasmir.ir.segment import REF_FUNC, Data, Element
 from wasmir.wire import encode_unsigned
 
@@ -445,19 +446,31 @@ class _Changes:
         pieces: list[_Piece] = []
         count = 0
         numbered = functions._numbered
+        unmoved = not self.shift
+        # The slice of the input that neighbours are added to, before it becomes a piece.
+        start = end = 0
         for function in functions:
             if function.imported is not None:
                 continue
             count += 1
-            code = self._code_of(function)
+            raw = unmoved and function._code is None and function._body is None
+            code = None if raw else self._code_of(function)
             if code is not None:
-                pieces.append(encode_unsigned(len(code)))
-                pieces.append(code)
+                if end:
+                    pieces.append((start, end))
+                    end = 0
+                pieces.append(encode_unsigned(len(code)) + code)
                 continue
             # The size in front of a body begins behind the body before it.
-            before = numbered[function._number - 1]._end if function._number else 0
-            pieces.append((before or first, function._end))
-        self._put(ids.CODE, count, list(_merged(pieces)))
+            before = (numbered[function._number - 1]._end if function._number else 0) or first
+            if end != before:
+                if end:
+                    pieces.append((start, end))
+                start = before
+            end = function._end
+        if end:
+            pieces.append((start, end))
+        self._put(ids.CODE, count, pieces)
 
     def _code_of(self, function: Function) -> bytes | None:
         """A function's code as it has to be written; ``None`` where it is the input's."""
@@ -468,7 +481,7 @@ class _Changes:
         else:
             code = function.code
             start, end = function._start, function._end
-            known = self.module.source[start:end] if end else b""
+            known = self.module.source[start:end] if end - start == len(code) else b""
             if code != known:
                 self.edited.append((function, code))
                 self._follow(function, code)

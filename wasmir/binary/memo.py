@@ -50,7 +50,9 @@ __all__ = ["TYPE_INDEX", "Memo", "encode_row", "label_place", "memo_of", "run_ef
     INSTR_END,
     RETHROW_END,
     OTHER_END,
-) = range(20)
+    CLEANUP,
+    LEAF,
+) = range(22)
 
 # The same with the `end` behind it.
 _WITH_END = {BR: BR_END, INSTR: INSTR_END, RETHROW: RETHROW_END, OTHER: OTHER_END}
@@ -267,34 +269,35 @@ class Instrs(dict[bytes, Instr]):
 
 
 class OutlineMemo(dict[bytes, tuple[int, Any]]):
-    """The same for the tokens of outlines, where an ``end`` is one with what stands before it."""
+    """The same for the tokens of outlines, which may be more than one instruction."""
 
     def __init__(self, memo: Memo) -> None:
         super().__init__({b"": (GAVE_UP, None)})
         self.memo = memo
-        # Opcodes that somebody looks for, each with all tokens seen that are something else.
-        self.not_of: dict[bytes, set[bytes]] = {}
 
     def __missing__(self, token: bytes) -> tuple[int, Any]:
+        known: tuple[int, Any]
+        first = token[0]
+        if first == _CATCH_ALL and len(token) > 1:
+            # With a run and `rethrow 0 end`. Such tokens are many, and there is nothing to decode.
+            known = self[token] = CLEANUP, token[1:-3]
+            return known
+        if first == _TRY and token[-2] == _DELEGATE:
+            # With a run: what ends in a block type has no such byte there.
+            known = self[token] = LEAF, (self.memo[token[:2]][1], token[2:-2], token[-1])
+            return known
         reader = Reader(token)
-        row = decode_one(reader)[0]
+        decode_one(reader)
         known = self.memo[token[: reader.pos]]
         if reader.pos < len(token):
             known = _WITH_END[known[0]], known[1]
         self[token] = known
-        for opcode, others in self.not_of.items():
-            if row.opcode != opcode:
-                others.add(token)
         return known
 
-    def others(self, opcode: bytes) -> set[bytes]:
-        """All tokens seen that are not of this opcode. Grows as tokens are seen."""
-        found = self.not_of.get(opcode)
-        if found is None:
-            # Opcodes of one byte are enough here, and the first byte is one.
-            found = {token for token in self if not token.startswith(opcode)}
-            self.not_of[opcode] = found
-        return found
+
+_TRY = BY_NAME["try"].opcode[0]
+_CATCH_ALL = BY_NAME["catch_all"].opcode[0]
+_DELEGATE = BY_NAME["delegate"].opcode[0]
 
 
 # Rows whose immediates name something of the module.
@@ -361,6 +364,10 @@ class Effects(dict[bytes, int]):
         known = self.openings.get(token[:2])
         if known is not None:
             return known
+        if token[0] == _LOCAL_GET and token[1] < _MORE and token[2:]:
+            # A statement: what it ends in is among far fewer distinct ones.
+            effect = self[token] = 1 + self[token[_statement_end(token) :]]
+            return effect
         reader = Reader(token)
         row, values = decode_one(reader)
         if Trait.OPENS in row.traits:
@@ -369,16 +376,31 @@ class Effects(dict[bytes, int]):
             if block_type_size(token[1:]) == 1:
                 self.openings[token[:2]] = effect
             return effect
-        if reader.pos == len(token):
-            fixed = fixed_effect(row)
-            if fixed is None:
-                fixed = row_effect(row, self.memo.resolved(row, values))
-            effect = fixed
-        else:
-            # A statement.
-            effect = sum(map(self.__getitem__, tokens.split()(token)))
-        self[token] = effect
-        return effect
+        fixed = fixed_effect(row)
+        if fixed is None:
+            fixed = row_effect(row, self.memo.resolved(row, values))
+        self[token] = fixed
+        return fixed
+
+
+_LOCAL_GET = BY_NAME["local.get"].opcode[0]
+_I32_CONST = BY_NAME["i32.const"].opcode[0]
+# The bit that says that an integer goes on.
+_MORE = 0x80
+
+
+def _statement_end(statement: bytes) -> int:
+    """Where the instruction at the end of a statement begins, see `split_statements`: behind a
+    `local.get`, to which a constant may be added.
+    """
+    pos = 2
+    if statement[pos] == _I32_CONST:
+        pos += 1
+        while statement[pos] >= _MORE:
+            pos += 1
+        # And the addition.
+        pos += 2
+    return pos
 
 
 _SHORT_RUN = 80

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     from wasmir.ir.code import Body, Instr
     from wasmir.ir.custom import Custom
+    from wasmir.ir.encoded import Encoded
     from wasmir.ir.function import Function
     from wasmir.ir.global_ import Global
     from wasmir.ir.imports import Export, Import
     from wasmir.ir.memory import Memory
     from wasmir.ir.module import Module
     from wasmir.ir.names import Names
-    from wasmir.ir.offsets import Encoded, Moves, Tracking
+    from wasmir.ir.offsets import Moves, Tracking
     from wasmir.ir.segment import Data, Element
     from wasmir.ir.survey import Survey
     from wasmir.ir.table import Table

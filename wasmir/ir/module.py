@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -16,16 +14,18 @@ from wasmir.ir.imports import Exports, Imports
 from wasmir.ir.space import Space
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Sequence
 
     from wasmir.ir.code import BlockType, Instr, Item
     from wasmir.ir.const import Const
     from wasmir.ir.custom import Custom
+    from wasmir.ir.encoded import Encoded
     from wasmir.ir.function import Function
     from wasmir.ir.global_ import Global
     from wasmir.ir.memory import Memory
     from wasmir.ir.names import Names
-    from wasmir.ir.offsets import Encoded, Tracking
+    from wasmir.ir.offsets import Tracking
     from wasmir.ir.segment import Data, Element
     from wasmir.ir.space import Entity, Importable
     from wasmir.ir.table import Table
@@ -114,51 +114,25 @@ class Module:
         Issues a StaleWarning for each custom section that went stale, unless ``keep_stale`` says
         that this is known. :meth:`encode` tells which they are.
         """
-        return b"".join(self._pieces(keep_stale))
+        return self._encoded(keep_stale).data
 
     def encode(self) -> Encoded:
         """The binary form, with what there is to know about it: where code went, and which custom
         sections describe what is no longer there.
         """
-        return codec().encode_module(self)
+        with bulk_work():
+            return codec().encode_module(self)
 
     def save(self, path: str | os.PathLike[str], *, keep_stale: bool = False) -> None:
-        """Write the binary form to a file, which appears whole or not at all.
+        """Write the binary form to a file: :meth:`Encoded.save`. Warns like :meth:`to_bytes`."""
+        self._encoded(keep_stale).save(path)
 
-        A symbolic link is followed, and the permissions of a file that is replaced are kept.
-        Warns like :meth:`to_bytes`.
-        """
-        target = Path(path).resolve()
-        pieces = self._pieces(keep_stale)
-        known = target.stat() if target.exists() else None
-        if known is not None and not stat.S_ISREG(known.st_mode):
-            # A device or a pipe: there is nothing to replace.
-            with target.open("wb") as stream:
-                stream.writelines(pieces)
-            return
-        temporary = target.with_name(f".{target.name}.{os.getpid()}-{id(pieces):x}.tmp")
-        try:
-            # The pieces are many and small where functions were changed.
-            with temporary.open("xb", buffering=1 << 20) as stream:
-                stream.writelines(pieces)
-            if known is not None:
-                temporary.chmod(stat.S_IMODE(known.st_mode))
-            temporary.replace(target)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            # The temporary name would mean nothing to whoever reads the message.
-            error.filename, error.filename2 = str(path), None
-            raise
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-
-    def _pieces(self, keep_stale: bool) -> list[bytes | memoryview]:
+    def _encoded(self, keep_stale: bool) -> Encoded:
         encoded = self.encode()
         if not keep_stale:
             for name, reason in encoded.stale.items():
                 warnings.warn(f"custom section {name!r} {reason}", StaleWarning, stacklevel=3)
-        return encoded.pieces
+        return encoded
 
     # What is inside
 

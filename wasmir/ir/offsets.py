@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from wasmir.ir.module import Module
 
 __all__ = [
-    "Encoded",
     "Followed",
     "Frame",
     "FunctionOffsets",
@@ -293,33 +292,6 @@ class _FrameTable:
             return None
         frame, function = self.frames[place]
         return function if offset <= frame.end else None
-
-
-class Encoded:
-    """A module as it is written: see :meth:`Module.encode`."""
-
-    def __init__(
-        self,
-        pieces: list[bytes | memoryview],
-        stale: dict[str, str],
-        followed: Followed,
-    ) -> None:
-        #: The file in pieces, for those who write it.
-        self.pieces = pieces
-        #: Custom sections that describe what is no longer there, with what is wrong with each.
-        self.stale = stale
-        #: Where code went.
-        self.offsets = OffsetMap(lambda: self.data, followed)
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return sum(map(len, self.pieces))
-
-    @cached_property
-    def data(self) -> bytes:
-        """The file."""
-        return b"".join(self.pieces)
 
 
 def untracked(function: Function) -> UnsupportedError:
