@@ -341,7 +341,7 @@ Item: TypeAlias = bytes | Instr | Node
 class Body(Label):
     """A function's code: the locals' declarations and a sequence; also the function's label."""
 
-    __slots__ = ("_wires", "added_locals", "function", "items", "locals_wire", "outline")
+    __slots__ = ("_kept", "_wires", "added_locals", "function", "items", "locals_wire", "outline")
 
     def __init__(self, function: Function, locals_wire: bytes, *, outline: bool = False) -> None:
         self.function = function
@@ -353,6 +353,8 @@ class Body(Label):
         self.items: list[Item] = []
         # Spellings that aren't the shortest, of branches that still stand where they stood.
         self._wires: dict[object, tuple[Any, bytes]] = {}
+        # Lists that were expanded, by their ids: each with its items before and after.
+        self._kept: dict[int, tuple[list[Item], list[Item], list[Item]]] = {}
 
     def add_local(self, type_: ValType, count: int = 1) -> int:
         """Declare more locals, behind all others; the index of the first. Raises UnsupportedError
