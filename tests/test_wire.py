@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.modules import SCALE, signed, unsigned
 from wasmir import MalformedError
-from wasmir.wire import Reader, Writer, encode_signed, encode_unsigned
+from wasmir.wire import Reader, Writer, encode_signed, encode_unsigned, short_integer
 
 WIDTHS = pytest.mark.parametrize("bits", [*range(1, 8), 8, 14, 16, 31, 32, 33, 35, 63, 64, 65, 128])
 TOO_LONG = "integer representation too long"
@@ -142,6 +142,14 @@ def test_writing_signed(value: int) -> None:
     writer = Writer()
     writer.signed(value)
     assert writer.getvalue() == encode_signed(value) == signed(value)
+
+
+@given(st.integers(-(1 << 27), (1 << 27) - 1), st.integers(1, 4))
+def test_short_integers(value: int, length: int) -> None:
+    data = encode_signed(value, length)
+    assert short_integer(data, signed=True) == value
+    data = encode_unsigned(abs(value), length)
+    assert short_integer(data, signed=False) == abs(value)
 
 
 def test_boundaries_are_written_shortest() -> None:

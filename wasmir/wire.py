@@ -19,7 +19,7 @@ from wasmir.errors import MalformedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Reader", "Writer", "encode_signed", "encode_unsigned"]
+__all__ = ["Reader", "Writer", "encode_signed", "encode_unsigned", "short_integer"]
 
 T = TypeVar("T")
 
@@ -197,6 +197,15 @@ def _at_least(data: bytearray, length: int, last: int) -> bytes:
         data += bytes((last | 0x80,)) * (length - len(data) - 1)
         data.append(last)
     return bytes(data)
+
+
+def short_integer(data: bytes, signed: bool) -> int:
+    """What a complete LEB128 integer means, unchecked: for a few bytes that are known to be one."""
+    value = shift = 0
+    for byte in data:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+    return value - (1 << shift) if signed and byte & 0x40 else value
 
 
 class Writer:

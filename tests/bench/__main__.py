@@ -122,7 +122,8 @@ def _commands(path: Path, folder: Path) -> list[Command]:
     work = [sys.executable, "-m", "tests.bench.work"]
     root = str(Path(__file__).resolve().parents[2])
     search = {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
-    same, converted, rival = folder / "same.wasm", folder / "exnref.wasm", folder / "rival.wasm"
+    same, imported = folder / "same.wasm", folder / "imported.wasm"
+    converted, rival = folder / "exnref.wasm", folder / "rival.wasm"
     one, file = {"RAYON_NUM_THREADS": "1"}, str(path)
     convert = ["convert-eh", file, "--to", "exnref", "-o", str(converted)]
     commands = [
@@ -135,6 +136,10 @@ def _commands(path: Path, folder: Path) -> list[Command]:
             output=same,
         ),
         Command("skeleton of everything, in and out", [*work, "skeleton", file], search),
+        Command("every instruction, in and out", [*work, "instructions", file], search),
+        Command(
+            "one added function import", [*work, "import", file, str(imported)], search, imported
+        ),
         Command("wasmir convert-eh --to exnref", [*wasmir, *convert], output=converted),
     ]
     other = wasm_opt()

@@ -1,13 +1,14 @@
-"""What is measured and is no command of wasmir's: `python -m tests.bench.work WHAT IN`."""
+"""What is measured and is no command of wasmir's: `python -m tests.bench.work WHAT IN [OUT]`."""
 
 from __future__ import annotations
 
 import sys
 
 
-def main(what: str, name: str) -> None:
-    """Do it; fail if the result isn't the input."""
-    from wasmir import Module
+def main(what: str, name: str, *out: str) -> None:
+    """Do it; fail if the result isn't what it must be."""
+    from wasmir import Module, bulk_work
+    from wasmir.types import FuncType
 
     module = Module.from_file(name)
     if what == "framing":
@@ -22,6 +23,19 @@ def main(what: str, name: str) -> None:
                 function.settle()
         if module.to_bytes() != module.source:
             sys.exit("the output differs from the input")
+    elif what == "instructions":
+        # Every body decoded down to its instructions, encoded anew, and let go of.
+        with bulk_work():
+            for function in module.functions:
+                if function.imported is None:
+                    function.body.expand()
+                    function.settle()
+        if module.to_bytes() != module.source:
+            sys.exit("the output differs from the input")
+    elif what == "import":
+        # One more function is imported: the indices of all others move.
+        module.import_function("env", "added", FuncType())
+        module.save(*out)
     else:
         sys.exit(f"no work {what!r}")
 

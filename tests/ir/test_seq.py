@@ -392,6 +392,58 @@ def test_an_empty_try_is_expanded_too() -> None:
     assert [one.row.name for one in try_.catches[0].items] == ["nop"]  # type: ignore[union-attr]
 
 
+def test_after_expansion_the_lists_are_what_counts() -> None:
+    """Whatever happens to an expanded list, directly, is what is written."""
+    code = bytes.fromhex("02 40 41 01 1a 0b 41 02 1a")
+    drop, two, nop = (bytes.fromhex(text) for text in ("1a", "41 02", "01"))
+
+    def expanded() -> tuple[Function, list[Item]]:
+        function = opened(code)
+        function.body.expand()
+        return function, function.body.items
+
+    def written(function: Function) -> bytes:
+        while_open = function.code
+        function.settle()
+        assert function.code == while_open
+        return while_open[1:-1]
+
+    function, items = expanded()
+    assert written(function) == code
+    function, items = expanded()
+    items[1:] = reversed(items[1:])
+    assert written(function) == code[:6] + drop + two
+    function, items = expanded()
+    items[1:] = []
+    assert written(function) == code[:6]
+    function, items = expanded()
+    [block] = (item for item in items if isinstance(item, Block))
+    block.items[0] = function.module.instr("i32.const", 2)
+    assert written(function) == code.replace(b"\x41\1", two)
+    function, items = expanded()
+    # A run again, in the place of the same, and expanded once more.
+    items[1:] = [code[6:], nop]
+    function.body.expand()
+    assert written(function) == code + nop
+    function, items = expanded()
+    # As it was, in the end.
+    items.append(function.module.instr("nop"))
+    del items[-1]
+    assert written(function) == code
+
+
+def test_an_equal_instruction_is_spelled_its_own_way() -> None:
+    padded, short = bytes.fromhex("41 81 00 1a"), bytes.fromhex("41 01 1a")
+    for code, other in [(padded + short, short), (short + padded, padded)]:
+        function = opened(code)
+        function.body.expand()
+        items = function.body.items
+        assert items[0] == items[2]
+        assert function.code[1:-1] == code
+        items[0] = items[2]
+        assert function.code[1:-1] == other + other
+
+
 @pytest.mark.parametrize("pad", [0, 0.6])
 def test_an_edit_anywhere_changes_no_other_byte(pad: float) -> None:
     """At each of some places: a nop goes in, another instruction in its place, and out again."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import operator
 from collections import Counter
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wasmir.binary.memo import (
     BLOCK,
@@ -104,6 +104,7 @@ def code_of(function: Function) -> tuple[bytes, int, int]:
     return function._code, 0, len(function._code)
 
 
+# One function of megabytes is bulk work by itself.
 _LARGE = 1 << 16
 
 
@@ -120,7 +121,6 @@ def build(
         after_locals = tokens.skip_locals(data, start, end)
         found = scan(data, after_locals, end)
         tree = plant(Body(function, data[start:after_locals], outline=outline))
-        # One function of megabytes is bulk work by itself.
         with bulk_work() if end - start > _LARGE else nullcontext():
             _grow(tree, data, after_locals, end, found, scan)
     except InvalidError as error:
@@ -435,78 +435,54 @@ def count_instructions(function: Function) -> dict[Row, int]:
 
 
 def split(module: Module, run: bytes) -> list[Instr]:
-    """The instructions of a run."""
-    memo = memo_of(module)
-    instrs = memo.instrs
-    found: list[Instr] = []
-    pos = 0
-    while pos < len(run):
-        for token in tokens.split()(run, pos):
-            if not token:
-                break
-            found.append(instrs[token])
-            pos += len(token)
-        else:
-            break
-        # A token that the regex doesn't count.
-        reader = Reader(run, pos)
-        decode_one(reader)
-        found.append(memo.instr(run[pos : reader.pos]))
-        pos = reader.pos
-    return found
+    """The instructions of a run. Raises MalformedError, InvalidError."""
+    return list(memo_of(module).runs[run])
 
 
-# Stands between runs, and never in one.
-_BETWEEN = b"\x0b"
+# What has no lists of its own.
+_SIMPLE = frozenset({Instr, BrIf, Br, Rethrow, BrTable, BrOn, Resume})
 
 
 def expand(body: Body) -> None:
-    """Replace every run of a tree by its instructions. Raises MalformedError, InvalidError."""
-    memo = memo_of(body.function.module)
-    lists: list[list[Item]] = []
-    runs: list[bytes] = []
+    """Replace every run of a tree by its instructions. Raises MalformedError, InvalidError.
+
+    The tree keeps what its lists consisted of, before and after. As long as a list holds the very
+    same instructions, it is encoded from its runs: only what was changed costs more.
+    """
+    _, start, end = code_of(body.function)
+    if end - start > _LARGE:
+        with bulk_work():
+            _expand(body)
+    else:
+        _expand(body)
+
+
+def _expand(body: Body) -> None:
+    runs = memo_of(body.function.module).runs
+    kept = body._kept
+    simple = _SIMPLE
     pending = [body.items]
-    while pending:
-        items = pending.pop()
-        before = len(runs)
+    # Any: see the encoder.
+    item: Any
+    for items in pending:
+        expanded: list[Item] = []
+        any_run = False
         for item in items:
             kind = item.__class__
             if kind is bytes:
-                runs.append(cast("bytes", item))
-            elif kind is Block or kind is Loop:
-                pending.append(cast("Block | Loop", item).items)
-            elif isinstance(item, Structured):
-                pending.extend(item.sequences())
-        if len(runs) > before:
-            lists.append(items)
-    if not runs:
-        return
-    # All runs at once, which takes a fraction of the time.
-    found = tokens.split()(_BETWEEN.join(runs))
-    if found[-1]:
-        instrs: list[Item] = list(map(memo.instrs.__getitem__, found))
-        found.append(_BETWEEN)
-        next_end = found.index
-        start = 0
-        for items in lists:
-            expanded: list[Item] = []
-            for item in items:
-                if item.__class__ is bytes:
-                    end = next_end(_BETWEEN, start)
-                    expanded += instrs[start:end]
-                    start = end + 1
-                else:
-                    expanded.append(item)
+                expanded += runs[item]
+                any_run = True
+                continue
+            expanded.append(item)
+            if kind in simple:
+                continue
+            if kind is Block or kind is Loop:
+                pending.append(item.items)
+            else:
+                pending += item.sequences()
+        if any_run:
+            kept[id(items)] = items, items.copy(), expanded
             items[:] = expanded
-    else:
-        # Something that the regex doesn't count.
-        module = body.function.module
-        for items in lists:
-            items[:] = [
-                each
-                for item in items
-                for each in (split(module, item) if isinstance(item, bytes) else (item,))
-            ]
 
 
 def dissolve(body: Body) -> None:
@@ -518,3 +494,4 @@ def dissolve(body: Body) -> None:
             if isinstance(item, Structured):
                 pending.extend(item.sequences())
         items.clear()
+    body._kept.clear()

@@ -6,6 +6,7 @@ computes the depths of branches from heights.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -105,6 +106,7 @@ def encode_body(body: Body, *, consume: bool = False) -> bytes:
     if consume:
         for items in lists:
             items.clear()
+        body._kept.clear()
     return code
 
 
@@ -144,8 +146,9 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
     body._height = 0
     # For each open one: what goes on behind it, itself, the parts it still has, and its closing.
     stack: list[tuple[Iterator[Any], Any, _Parts | None, bytes]] = []
+    kept = body._kept
     # Any: it is exact classes that tell the items apart, which is quick, but lost on type checkers.
-    walk: Iterator[Any] = iter(body.items)
+    walk: Iterator[Any] = iter(_as_read(memo, kept, body.items))
     # Lists of the tree that are done with.
     spent: list[list[Item]] = []
     deepest = _DEEP
@@ -169,7 +172,8 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
                 stack.append((walk, item, None, b"\x0b"))
                 top += 1
                 item._height = top
-                walk = iter(item.items)
+                items = item.items
+                walk = iter(_as_read(memo, kept, items) if kept else items)
                 break
             elif kind is Br:
                 emit(brs[top - item.label._height])
@@ -191,7 +195,7 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
                 stack.append((walk, item, parts, b"\x0b"))
                 top += 1
                 item._height = top
-                walk = iter(items)
+                walk = iter(_as_read(memo, kept, items) if kept else items)
                 break
             elif kind is TryTable:
                 emit(tables[item.type])
@@ -211,7 +215,8 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
                 stack.append((walk, item, None, b"\x0b"))
                 top += 1
                 item._height = top
-                walk = iter(item.items)
+                items = item.items
+                walk = iter(_as_read(memo, kept, items) if kept else items)
                 break
             elif kind is Try:
                 emit(tries[item.type])
@@ -227,7 +232,8 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
                 stack.append((walk, item, parts, close))
                 top += 1
                 item._height = top
-                walk = iter(item.items)
+                items = item.items
+                walk = iter(_as_read(memo, kept, items) if kept else items)
                 break
             elif kind is Rethrow:
                 emit(_RETHROW_DEPTHS[top - item.label._height])
@@ -247,7 +253,7 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
                 if part is not None:
                     emit(part[0])
                     stack.append((walk, node, parts, close))
-                    walk = iter(part[1])
+                    walk = iter(_as_read(memo, kept, part[1]))
                     continue
                 spent.extend(node.sequences())
             else:
@@ -257,12 +263,24 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
             top -= 1
 
 
+def _as_read(memo: Memo, kept: _Kept, items: list[Item]) -> list[Item]:
+    """A list's items; its runs, where it holds nothing but what they were expanded to."""
+    known = kept.get(id(items))
+    if known is None or items != known[2]:
+        return items
+    # Equal instructions may be spelled differently. Hardly any module has such.
+    if memo.any_spelled and not all(map(operator.is_, items, known[2])):
+        return items
+    return known[1]
+
+
 def _check_distinct(lists: list[list[Item]]) -> None:
     if len({*map(id, lists)}) != len(lists):
         raise InvalidError("a block stands in two places, or in itself")
 
 
 _Parts: TypeAlias = Iterator[tuple[bytes, list[Item]]]
+_Kept: TypeAlias = dict[int, tuple[list[Item], list[Item], list[Item]]]
 _Wires: TypeAlias = dict[object, tuple[Any, bytes]]
 
 

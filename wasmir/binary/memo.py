@@ -15,11 +15,11 @@ from wasmir.ir.effects import fixed_effect, row_effect
 from wasmir.ir.space import Entity
 from wasmir.ir.tag import Tag
 from wasmir.isa import kinds, tokens
-from wasmir.isa.mentions import mentioned_spaces, renamed
+from wasmir.isa.mentions import SPACES, mentioned_spaces, renamed
 from wasmir.isa.strict import decode_one, encode_one
 from wasmir.isa.table import BY_NAME, ROWS, Row, Trait
 from wasmir.types import ValType, encode_value_type
-from wasmir.wire import Reader, Writer, encode_signed, encode_unsigned
+from wasmir.wire import Reader, Writer, encode_signed, encode_unsigned, short_integer
 
 if TYPE_CHECKING:
     from wasmir.ir.module import Module
@@ -74,6 +74,7 @@ class Memo(dict[bytes, tuple[int, Any]]):
         self.outline = OutlineMemo(self)
         self.block_types: dict[bytes, BlockType] = {}
         self.instrs = Instrs(self)
+        self.runs = Runs(self)
         self.effects = Effects(self)
         self.run_effects = RunEffects(self.effects)
         self.rows: dict[bytes, Row] = {}
@@ -88,6 +89,8 @@ class Memo(dict[bytes, tuple[int, Any]]):
         self.clause_heads = ClauseHeads(self)
         # The same behind the count of one.
         self.only_clause = ClauseHeads(self, b"\x01")
+        # Whether any instruction was read that isn't spelled the shortest way.
+        self.any_spelled = False
         # What instructions remember this memo by; it keeps nothing alive.
         self.key = object()
 
@@ -129,21 +132,30 @@ class Memo(dict[bytes, tuple[int, Any]]):
         return self.instrs[token]
 
     def new_instr(self, token: bytes) -> Instr:
-        row, immediates = decode_one(Reader(token))
-        canonical = (row in _PLAIN and _MAYBE_PADDED(token) is None) or encode_row(
-            row, immediates
-        ) == token
-        if row in _MENTIONING:
-            if not self.module._data_counted and _mentions_data(row):
-                raise MalformedError("data count section required", 0)
-            immediates = self.resolved(row, immediates)
-        if not canonical:
-            return Instr(row, immediates, token)
-        key = (row.name, *immediates)
-        known = self.module._instrs
-        found = known.get(key)
+        short = _INTEGERS.get(token[0]) if 1 < len(token) <= _SHORT_INTEGER else None
+        if short is not None and _MAYBE_PADDED(token) is None:
+            row, signed, space = short
+            value = short_integer(token[1:], signed)
+            immediates: tuple[Any, ...] = (value if space is None else self.at(space, value),)
+        else:
+            row, immediates = decode_one(Reader(token))
+            canonical = (row in _PLAIN and _MAYBE_PADDED(token) is None) or encode_row(
+                row, immediates
+            ) == token
+            if row in _MENTIONING:
+                if not self.module._data_counted and _mentions_data(row):
+                    raise MalformedError("data count section required", 0)
+                immediates = self.resolved(row, immediates)
+            if not canonical:
+                self.any_spelled = True
+                return Instr(row, immediates, token)
+        known = self.module._instrs.setdefault(row.name, {})
+        found = known.get(immediates)
         if found is None:
-            found = known[key] = Instr(row, immediates)
+            found = known[immediates] = Instr(row, immediates)
+            if row not in _NOTED:
+                _set_code(found, token)
+                _set_memo(found, self.key)
         return found
 
     def resolved(self, row: Row, values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -220,8 +232,8 @@ class Memo(dict[bytes, tuple[int, Any]]):
         if instr.row is _REF_FUNC:
             self.module._takes_references = True
         # What mentions nothing is shared by modules: then the last of them knows it.
-        object.__setattr__(instr, "_code", data)
-        object.__setattr__(instr, "_memo", self.key)
+        _set_code(instr, data)
+        _set_memo(instr, self.key)
         return data
 
     def numbers(self, row: Row, immediates: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -266,6 +278,47 @@ class Instrs(dict[bytes, Instr]):
     def __missing__(self, token: bytes) -> Instr:
         found = self[token] = self.memo.new_instr(token)
         return found
+
+
+# Longer runs hardly ever come again.
+_REPEATING = 80
+
+
+class Runs(dict[bytes, tuple[Instr, ...]]):
+    """The instructions of each run. Short ones, which repeat, are remembered."""
+
+    def __init__(self, memo: Memo) -> None:
+        self.instr = memo.instrs.__getitem__
+        self.split = tokens.split()
+
+    def __missing__(self, run: bytes) -> tuple[Instr, ...]:
+        # Run by run: so many tokens at once wouldn't stay in the processor's cache.
+        found = self.split(run)
+        if found and not found[-1]:
+            found = _split_strictly(run)
+        instrs = tuple(map(self.instr, found))
+        if len(run) <= _REPEATING:
+            self[run] = instrs
+        return instrs
+
+
+def _split_strictly(run: bytes) -> list[bytes]:
+    """The tokens of a run, some of which the regex doesn't count."""
+    found: list[bytes] = []
+    pos = 0
+    while pos < len(run):
+        portion = tokens.split()(run, pos)
+        gave_up = not portion[-1]
+        if gave_up:
+            portion.pop()
+        found += portion
+        pos += sum(map(len, portion))
+        if gave_up:
+            reader = Reader(run, pos)
+            decode_one(reader)
+            found.append(run[pos : reader.pos])
+            pos = reader.pos
+    return found
 
 
 class OutlineMemo(dict[bytes, tuple[int, Any]]):
@@ -324,12 +377,32 @@ _PLAIN = frozenset(
 # A padded integer ends like this; much else does, too.
 _MAYBE_PADDED = re.compile(rb"[\x80-\xff][\x00\x7f]").search
 
+# Most distinct tokens are an opcode and one integer. An integer of up to four bytes is never too
+# large, and no bit of it unused. By opcode: the row, whether the integer is signed, and the space
+# of the module that it is an index into.
+_SHORT_INTEGER = 1 + 4
+_SIGNED = {kinds.I32, kinds.I64}
+_INTEGERS = {
+    row.number: (row, kind in _SIGNED, kind.space if kind.space in SPACES else None)
+    for row in _PLAIN
+    if len(row.immediates) == 1
+    for kind in (row.immediates[0].kind,)
+    if kind in (*_SIGNED, kinds.LOCAL, kinds.GLOBAL, kinds.FUNC)
+}
 
 _REF_FUNC = BY_NAME["ref.func"]
 
 
 def _mentions_data(row: Row) -> bool:
     return any("data" in immediate.kind.spaces for immediate in row.immediates)
+
+
+# Rows that encoding takes note of.
+_NOTED = frozenset(row for row in ROWS if row is _REF_FUNC or _mentions_data(row))
+
+# Instructions are frozen for everybody but the encoder.
+_set_code = vars(Instr)["_code"].__set__
+_set_memo = vars(Instr)["_memo"].__set__
 
 
 def encode_row(row: Row, values: tuple[Any, ...]) -> bytes:

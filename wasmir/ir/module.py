@@ -79,7 +79,8 @@ class Module:
         self._retyped: dict[Function, Type] = {}
         self._by_func_type: dict[FuncType, Type] = {}
         self._block_types: dict[tuple[object, ...], BlockType] = {}
-        self._instrs: dict[tuple[Any, ...], Instr] = {}
+        # Interned, by mnemonic and immediates.
+        self._instrs: dict[str, dict[tuple[Any, ...], Instr]] = {}
         # Bound on first use: it needs the instruction table, and is called very often.
         self._stack_effect: Callable[[Module, Iterable[Item]], int] | None = None
         # The codec's memo of tokens, one per module.
@@ -471,10 +472,11 @@ class Module:
         from wasmir.ir.code import Instr
         from wasmir.isa.table import BY_NAME
 
-        key = (name, *immediates)
-        found = self._instrs.get(key)
+        row = BY_NAME[name]
+        known = self._instrs.setdefault(name, {})
+        found = known.get(immediates)
         if found is None:
-            found = self._instrs[key] = Instr(BY_NAME[name], immediates)
+            found = known[immediates] = Instr(row, immediates)
         return found
 
     def stack_effect(self, items: Iterable[Item]) -> int:

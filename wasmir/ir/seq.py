@@ -69,16 +69,18 @@ class Seq(MutableSequence[Instruction]):
     everything.
     """
 
-    __slots__ = ("_front", "_items", "_length", "_module")
+    __slots__ = ("_front", "_items", "_length", "_module", "_next")
 
     def __init__(self, body: Body, items: list[Item]) -> None:
         """Raises ValueError where the body is an outline: its runs may hold whole blocks."""
         refuse_outline(body)
         self._module = body.function.module
         self._items = items
-        # So many items at the start are known to be no runs, if the list is still so long.
+        # So many items at the start are known to be no runs, if the list is still so long and what
+        # comes next is still that: a run, by its identity, unless it is the end.
         self._front = 0
         self._length = len(items)
+        self._next: Item | None = None
 
     # Looking
 
@@ -94,12 +96,14 @@ class Seq(MutableSequence[Instruction]):
             if found is not None:
                 items[front : front + taken] = found
             front += taken if found is None else len(found)
+        while front < len(items) and not isinstance(items[front], bytes):
+            front += 1
         self._note(front)
 
     def _all(self) -> list[Instruction]:
         """The list itself, without any runs."""
         items = self._items
-        if self._front < len(items) or self._length != len(items):
+        if self._known_front() < len(items):
             self._look(1 << 62)
         return cast("list[Instruction]", items)
 
@@ -113,18 +117,25 @@ class Seq(MutableSequence[Instruction]):
         return items
 
     def _known_front(self) -> int:
-        return self._front if len(self._items) == self._length else 0
+        items = self._items
+        front = self._front
+        if len(items) != self._length or (front < len(items) and items[front] is not self._next):
+            # Changed behind our back.
+            return 0
+        return front
 
     def _note(self, front: int) -> None:
         """The list has been changed by us, and so many items at its start are no runs."""
+        items = self._items
         self._front = front
-        self._length = len(self._items)
+        self._length = len(items)
+        self._next = items[front] if front < len(items) else None
 
     def __iter__(self) -> Iterator[Instruction]:
         items = self._items
         index = 0
         while True:
-            if index >= self._front or len(items) != self._length:
+            if index >= self._known_front():
                 self._look(index + 1)
                 if index >= len(items):
                     return
@@ -166,7 +177,7 @@ class Seq(MutableSequence[Instruction]):
             return self._last()
         if index < 0:
             return cast("list[Item]", self._all())
-        if index >= self._front or len(self._items) != self._length:
+        if index >= self._known_front():
             self._look(index + 1)
         return self._items
 
