@@ -220,6 +220,8 @@ class _Rewriting:
         #: What stands for each `try_table`, and for each block that went with it.
         self.try_of: dict[TryTable, Try] = {}
         self.replaced: dict[Label, Label] = {}
+        #: What blocks stood in that a try stands for now.
+        self.around: dict[Label, Label] = {}
         self.handler_of: dict[Clause, Catch] = {}
         #: Those of them with nothing below them in the list that they stand in, and those whose end
         #: nobody got to before handlers came into them.
@@ -382,11 +384,17 @@ class _Rewriting:
                     if label in self.replaced:
                         item.retarget(label, self.now(label))
             elif isinstance(item, Try) and item.delegate in self.replaced:
-                item.delegate = self.now(item.delegate)
+                item.delegate = self.outside(item.delegate)
 
     def now(self, label: Label) -> Label:
         while label in self.replaced:
             label = self.replaced[label]
+        return label
+
+    def outside(self, label: Label) -> Label:
+        """The same for those who delegate: not to the try that is there now, but past it."""
+        while label in self.replaced:
+            label = self.around.get(label) or self.replaced[label]
         return label
 
     # Where a try is the last thing in its list
@@ -399,11 +407,12 @@ class _Rewriting:
         for owner, items in lists:
             if items and not isinstance(owner, Loop):
                 self.shorten_list(owner, items)
+            for item in items:
+                if isinstance(item, Structured):
+                    lists += [(item, inside) for inside in item.sequences()]
+        for owner, items in reversed(lists):
             for index, item in enumerate(items):
-                node = self.inner_try(item) or item
-                items[index] = node
-                if isinstance(node, Structured):
-                    lists += [(node, inside) for inside in node.sequences()]
+                items[index] = self.inner_try(item, owner) or item
 
     def shorten_list(self, owner: Label, items: list[Item]) -> None:
         results = self.function.func_type.results
@@ -437,7 +446,7 @@ class _Rewriting:
             return item.row.name == "return"
         return isinstance(item, Br) and item.label is label
 
-    def inner_try(self, item: Item) -> Try | None:
+    def inner_try(self, item: Item, owner: Label) -> Try | None:
         """The try that is all of a block, which its label can stand for."""
         if not isinstance(item, Block) or len(item.items) != 1:
             return None
@@ -447,6 +456,7 @@ class _Rewriting:
         if (inner.type.params, inner.type.results) != (item.type.params, item.type.results):
             return None
         self.replaced[item] = inner
+        self.around[item] = owner
         return inner
 
 
