@@ -209,13 +209,23 @@ class Flow:
         self._note_locals()
 
     def _note_locals(self) -> None:
-        params = self.body.function.func_type.params
-        index = len(params)
+        index = len(self.body.function.func_type.params)
+        # There may be 2^32 of them, so only those that the code mentions count.
+        declared: list[range] = []
         for count, type_ in self.body.local_groups:
             if mentions_exceptions(type_):
-                for number in range(index, index + count):
-                    self.slots[number] = len(self.slots)
+                declared.append(range(index, index + count))
             index += count
+        if not declared:
+            return
+        mentioned = {
+            item.immediates[0]
+            for item in self.body
+            if isinstance(item, Instr) and item.row.name in _LOCALS
+        }
+        for number in sorted(mentioned):
+            if any(number in each for each in declared):
+                self.slots[number] = len(self.slots)
 
     def run(self) -> None:
         """Walk until nothing new is learned of loops; then leave the tree as it should be."""

@@ -148,6 +148,26 @@ def test_stale_sections_are_reported(tmp_path: Path) -> None:
     assert validate(out.read_bytes(), CONVERTED) is None
 
 
+def test_there_and_back(tmp_path: Path) -> None:
+    there, back = tmp_path / "there.wasm", tmp_path / "back.wasm"
+    path = find("legacy-shapes-rethrow").path
+    assert wasmir("convert-eh", path, *TO_EXNREF, "-o", there).exit_code == 0
+    result = wasmir("convert-eh", there, "--to", "legacy", "-o", back)
+    assert result.exit_code == 0, result.output
+    assert "exnref-to-legacy: " in result.stdout
+    assert validate(back.read_bytes()) is None
+    assert validate(back.read_bytes(), CONVERTED) is not None
+
+
+def test_no_way_back(tmp_path: Path) -> None:
+    out = tmp_path / "out.wasm"
+    result = wasmir("convert-eh", find("exnref").path, "--to", "legacy", "-o", out)
+    assert result.exit_code == 1
+    assert "error: " in result.stderr
+    assert "ref.is_null takes an exception (in function 3, at offset 0xd3)" in result.stderr
+    assert not out.exists()
+
+
 def test_nothing_changed_nothing_stale(tmp_path: Path) -> None:
     data = module(b"\0\x0b", after=custom(".debug_info", b"x") + custom("sourceMappingURL", b"\0"))
     path, out = tmp_path / "in.wasm", tmp_path / "out.wasm"

@@ -24,7 +24,7 @@ KINDS: dict[type[WasmError] | None, str] = {
     InvalidError: "invalid",
     UnsupportedError: "unsupported",
 }
-PASSES = "legacy-to-exnref"
+PASSES = ("legacy-to-exnref", "exnref-to-legacy")
 SECONDS = 1.0
 """What one small case may take; a hundred times what it does."""
 
@@ -68,18 +68,20 @@ def examine(data: bytes) -> str:
             kind_of(error, data)
             first = first or error
         assert module.to_bytes() == data, f"{look.__name__} changed the module"
-    try:
-        Pipeline.parse(PASSES).run(module)
-    except WasmError as error:
-        # It may have been refused for what decoding doesn't notice: a pass knows the types.
-        kind_of(error, data)
-        assert module.to_bytes() == data, f"{PASSES} failed, and changed the module"
-    else:
-        _check_converted(module.to_bytes(), first)
+    for name in PASSES:
+        module = Module.from_bytes(data)
+        try:
+            Pipeline.parse(name).run(module)
+        except WasmError as error:
+            # It may have been refused for what decoding doesn't notice: a pass knows the types.
+            kind_of(error, data)
+            assert module.to_bytes() == data, f"{name} failed, and changed the module"
+        else:
+            _check_converted(name, module.to_bytes(keep_stale=True), first)
     return kind_of(first, data)
 
 
-def _check_converted(data: bytes, before: WasmError | None) -> None:
+def _check_converted(name: str, data: bytes, before: WasmError | None) -> None:
     """What was well-formed still is, and the pass finds nothing left to do. What was broken where
     the pass needn't look may be as broken as it was, or otherwise: a type that the pass adds may
     give a meaning to an index that had none, and what follows it comes to light.
@@ -88,12 +90,12 @@ def _check_converted(data: bytes, before: WasmError | None) -> None:
     try:
         again = Module.from_bytes(data)
         force(again)
-        Pipeline.parse(PASSES).run(again)
+        Pipeline.parse(name).run(again)
         assert again.to_bytes() == data
     except WasmError as error:
         after = error
     kind_of(after, data)
-    assert after is None or before is not None, f"broken by the conversion: {after}"
+    assert after is None or before is not None, f"broken by {name}: {after}"
 
 
 def kind_of(error: WasmError | None, data: bytes) -> str:

@@ -11,7 +11,7 @@ from tests.fuzz.cases import MOST
 from tests.fuzz.examine import examine, refused
 from tests.modules import EMPTY_TYPE, PREAMBLE, module, section, sized, vector
 from tests.support import force
-from wasmir import InvalidError, MalformedError, Module, NumType, UnsupportedError
+from wasmir import InvalidError, MalformedError, Module, NumType, Pipeline, UnsupportedError
 
 TYPES = section(1, vector([EMPTY_TYPE]))
 CATCHES = b"\0\x06\x40\x07\0\x0b\x0b"
@@ -134,3 +134,22 @@ def test_no_room_for_another_local() -> None:
     with pytest.raises(UnsupportedError, match="too many locals"):
         opened.functions[0].body.add_local(NumType.I32)
     assert opened.to_bytes() == data
+
+
+def test_as_many_exception_locals_as_there_may_be() -> None:
+    """Each got a slot of its own, mentioned or not."""
+    data = module(b"\x01" + MOST + b"\x69\x1f\x40\0\x0b\x0b")
+    assert examine(data) == "module"
+    opened = Module.from_bytes(data)
+    Pipeline.parse("exnref-to-legacy").run(opened)
+    assert opened.functions[0].body.local_groups == []
+
+
+def test_switch_to_what_takes_no_continuation() -> None:
+    """Its last parameter was looked at, and there was none."""
+    types = [EMPTY_TYPE, b"\x5d\0"]
+    data = module(b"\0\x1f\x40\0\xe6\x01\0\x0b\x0b", types=types, tags=1)
+    assert examine(data) == "module"
+    error = refused(lambda: Pipeline.parse("exnref-to-legacy").run(Module.from_bytes(data)))
+    assert isinstance(error, InvalidError)
+    assert "takes no continuation" in error.reason

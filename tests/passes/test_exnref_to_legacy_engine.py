@@ -97,7 +97,7 @@ def test_random_modules_there_and_back(batch: int, tmp_path: Path) -> None:
         try:
             after.write_bytes(back(convert(before.read_bytes())))
         except UnsupportedError as error:
-            # Two in a thousand have operands below a landing that dead code behind it takes.
+            # Two in a thousand have operands below a landing that code far behind it takes.
             assert error.reason.startswith("code behind a landing")  # noqa: PT017
             refused += 1
             continue

@@ -460,6 +460,8 @@ def expand(body: Body) -> None:
 def _expand(body: Body) -> None:
     runs = memo_of(body.function.module).runs
     kept = body._kept
+    if kept is None:
+        kept = body._kept = {}
     simple = _SIMPLE
     pending = [body.items]
     # Any: see the encoder.
@@ -494,4 +496,4 @@ def dissolve(body: Body) -> None:
             if isinstance(item, Structured):
                 pending.extend(item.sequences())
         items.clear()
-    body._kept.clear()
+    body._kept = None

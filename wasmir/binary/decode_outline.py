@@ -199,27 +199,6 @@ class _Outline(Tree):
                 sites.append((try_, items, len(items), labels[-1], context))
                 items.append(try_)
                 self.note_delegate(try_)
-            elif action == CATCH:
-                label = labels[-1]
-                if label.__class__ is Try and not label.catches and arg[1] is None:
-                    clause = new(Catch)
-                    clause.tag = arg[0]
-                    clause.items = items = []
-                    label.catches.append(clause)
-                    context = clause
-                else:
-                    items = add_catch(self.body, label, *arg)
-                    context = label.catches[-1]  # type: ignore[attr-defined]
-            elif action == RETHROW_END:
-                rethrow = new(Rethrow)
-                rethrow.label = label = labels[arg]
-                rethrows.append((items, _caught(label)))
-                items.append(rethrow)
-                if labels.pop().__class__ in _TRYS:
-                    context = contexts.pop()
-                if not waiting:
-                    break
-                items = waiting.pop()
             elif action == IF:
                 if_ = new(If)
                 if_.type = arg
@@ -241,6 +220,27 @@ class _Outline(Tree):
                 items = waiting.pop()
             elif action == INSTR_END:
                 items.append(arg)
+                if labels.pop().__class__ in _TRYS:
+                    context = contexts.pop()
+                if not waiting:
+                    break
+                items = waiting.pop()
+            elif action == CATCH:
+                label = labels[-1]
+                if label.__class__ is Try and not label.catches and arg[1] is None:
+                    clause = new(Catch)
+                    clause.tag = arg[0]
+                    clause.items = items = []
+                    label.catches.append(clause)
+                    context = clause
+                else:
+                    items = add_catch(self.body, label, *arg)
+                    context = label.catches[-1]  # type: ignore[attr-defined]
+            elif action == RETHROW_END:
+                rethrow = new(Rethrow)
+                rethrow.label = label = labels[arg]
+                rethrows.append((items, _caught(label)))
+                items.append(rethrow)
                 if labels.pop().__class__ in _TRYS:
                     context = contexts.pop()
                 if not waiting:

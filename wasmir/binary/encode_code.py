@@ -76,6 +76,8 @@ _BR_IF_DEPTHS = _Depths(b"\x0d")
 _RETHROW_DEPTHS = _Depths(b"\x09")
 _DELEGATE_DEPTHS = _Depths(b"\x18")
 _LABEL_DEPTHS = _COUNTS = _Depths(b"")
+# One clause, and that `catch_all_ref`: what nearly every `try_table` has.
+_CATCH_ALL_REF_DEPTHS = _Depths(b"\x01\x03")
 
 
 def encode_body(body: Body, *, consume: bool = False) -> bytes:
@@ -106,7 +108,7 @@ def encode_body(body: Body, *, consume: bool = False) -> bytes:
     if consume:
         for items in lists:
             items.clear()
-        body._kept.clear()
+        body._kept = None
     return code
 
 
@@ -148,7 +150,7 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
     stack: list[tuple[Iterator[Any], Any, _Parts | None, bytes]] = []
     kept = body._kept
     # Any: it is exact classes that tell the items apart, which is quick, but lost on type checkers.
-    walk: Iterator[Any] = iter(_as_read(memo, kept, body.items))
+    walk: Iterator[Any] = iter(_as_read(memo, kept, body.items) if kept else body.items)
     # Lists of the tree that are done with.
     spent: list[list[Item]] = []
     deepest = _DEEP
@@ -202,8 +204,11 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
                 clauses = item.clauses
                 if len(clauses) == 1 and not wires:
                     clause = clauses[0]
-                    emit(only_clause[clause.tag, clause.ref])
-                    emit(_LABEL_DEPTHS[top - clause.label._height])
+                    if clause.tag is None and clause.ref:
+                        emit(_CATCH_ALL_REF_DEPTHS[top - clause.label._height])
+                    else:
+                        emit(only_clause[clause.tag, clause.ref])
+                        emit(_LABEL_DEPTHS[top - clause.label._height])
                 else:
                     emit(_encode_clauses(memo, item, top, wires))
                 items = item.items
@@ -253,7 +258,7 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
                 if part is not None:
                     emit(part[0])
                     stack.append((walk, node, parts, close))
-                    walk = iter(_as_read(memo, kept, part[1]))
+                    walk = iter(_as_read(memo, kept, part[1]) if kept else part[1])
                     continue
                 spent.extend(node.sequences())
             else:

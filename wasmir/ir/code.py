@@ -364,8 +364,8 @@ class Body(Label):
         self._wires: dict[object, tuple[Any, bytes]] = {}
         # The codec's: what the tree was like when it was fresh, where offsets are tracked.
         self._origin: object = None
-        # Lists that were expanded, by their ids: each with its items before and after.
-        self._kept: dict[int, tuple[list[Item], list[Item], list[Item]]] = {}
+        # Lists that were expanded, by their ids, if any: each with its items before and after.
+        self._kept: dict[int, tuple[list[Item], list[Item], list[Item]]] | None = None
 
     def add_local(self, type_: ValType, count: int = 1) -> int:
         """Declare more locals, behind all others; the index of the first. Raises UnsupportedError

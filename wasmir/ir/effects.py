@@ -65,7 +65,10 @@ def _cont_bind(source: Any, target: Any) -> Arity:
 
 def _switch(type_: Any, _tag: Tag) -> Arity:
     # The last parameter is the continuation that is handed over; what comes back is its parameters.
-    *params, last = _func(type_).params
+    func = _func(type_)
+    if not func.params:
+        raise InvalidError(f"type mismatch: {type_} takes no continuation")
+    *params, last = func.params
     heap = getattr(last, "heap", None)
     return len(params) + 1, len(_func(getattr(heap, "type", None)).params)
 
