@@ -196,16 +196,8 @@ class Flow:
         self.flat: set[TryTable] = set()
         #: `try_table`s that catch what another around them catches, in the same way.
         self.same: dict[TryTable, TryTable] = {}
-        self.rethrows: dict[Block, list[Rethrow]] = {}
         self.unreachable = module.instr("unreachable")
         self._loops: dict[Loop, _State] = {}
-        self._landings = {
-            clause.label
-            for item in body
-            if isinstance(item, TryTable)
-            for clause in item.clauses
-            if clause.ref
-        }
         self._note_locals()
 
     def _note_locals(self) -> None:
@@ -240,7 +232,6 @@ class Flow:
 
     def _walk(self) -> None:
         self.regions.clear()
-        self.rethrows.clear()
         self.endless.clear()
         self.takers.clear()
         self.flat.clear()
@@ -346,9 +337,7 @@ class Flow:
             raise self.refuse(f"throw_ref of an exception of which {reason}")
         if value not in self._open:
             raise self.refuse("throw_ref where the handler of its exception has ended")
-        rethrow = Rethrow(value)
-        self.rethrows.setdefault(value, []).append(rethrow)
-        return rethrow
+        return Rethrow(value)
 
     def _taken(self, count: int) -> list[_Value]:
         """Take operands from the stack."""

@@ -110,17 +110,14 @@ class ExnrefToLegacy(Pass):
 
     def _convert(self, module: Module, report: PassReport) -> None:
         report.counts["try_table"] = 0
+        _refuse_values(module)
         for function in self.track(module.functions, "functions"):
             if function.imported is None and _has_exceptions(function):
                 if not report.functions:
                     refuse_object(module)
-                    _refuse_values(module)
                 report.functions += 1
                 report.counts["try_table"] += _converted(function)
                 function.settle()
-        if not report.functions:
-            # Nothing that has exceptions as values has any.
-            return
         _blank_types(module)
 
 
@@ -131,11 +128,7 @@ def _has_exceptions(function: Function) -> bool:
         for row, immediates in function.distinct_instructions()
     ):
         return True
-    groups = function.body.local_groups
-    if any(mentions_exceptions(type_) for _, type_ in groups):
-        return True
-    function.close()
-    return False
+    return any(mentions_exceptions(type_) for _, type_ in function.local_groups)
 
 
 def _refuse_values(module: Module) -> None:

@@ -401,10 +401,10 @@ def declared_locals(body: Body) -> int:
     return tokens.count_locals(body.locals_wire, body.function.offset)
 
 
-def local_groups(body: Body) -> list[tuple[int, ValType]]:
-    """How many locals of which type the body declares, one group after the other."""
-    reader = Reader(body.locals_wire)
-    resolve = memo_of(body.function.module).value_type
+def local_groups(module: Module, code: bytes) -> list[tuple[int, ValType]]:
+    """How many locals of which type are declared where code begins, one group after the other."""
+    reader = Reader(code)
+    resolve = memo_of(module).value_type
     return [(reader.u32(), resolve(decode_value_type(reader))) for _ in range(reader.count())]
 
 

@@ -389,7 +389,8 @@ class Body(Label):
         """The declarations of locals, parameters not among them: how many, of which type; a copy,
         to be assigned. What is assigned is spelled anew, and must fit the code.
         """
-        return [*codec().local_groups(self), *self.added_locals]
+        declared = codec().local_groups(self.function.module, self.locals_wire)
+        return [*declared, *self.added_locals]
 
     @local_groups.setter
     def local_groups(self, groups: list[tuple[int, ValType]]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wasmir.ir.survey import Survey
     from wasmir.ir.type import Type
     from wasmir.isa.table import Row
-    from wasmir.types import FuncType
+    from wasmir.types import FuncType, ValType
 
 __all__ = ["Function"]
 
@@ -136,6 +136,15 @@ class Function(Importable):
             if self.module._tracking is not None:
                 self._track(self.module._tracking)
         return body
+
+    @property
+    def local_groups(self) -> list[tuple[int, ValType]]:
+        """The declarations of locals, see :attr:`Body.local_groups`; nothing else is decoded.
+        Raises MalformedError.
+        """
+        if self._body is not None:
+            return self._body.local_groups
+        return [] if self.imported is not None else codec().local_groups(self.module, self.code)
 
     def distinct_instructions(self) -> list[tuple[Row, tuple[Any, ...]]]:
         """Each instruction that stands in the code once, however often it does: its row and its
