@@ -37,7 +37,6 @@ from wasmir import (
     TryTable,
     UnsupportedError,
     ValType,
-    bulk_work,
     falls_through,
     instructions,
 )
@@ -49,7 +48,7 @@ from wasmir.passes.exnref_flow import (
     exception_types,
     mentions_exceptions,
 )
-from wasmir.passes.tree import copy_items, refuse_object
+from wasmir.passes.tree import all_or_nothing, copy_items, refuse_object
 
 __all__ = ["ExnrefToLegacy"]
 
@@ -99,13 +98,8 @@ class ExnrefToLegacy(Pass):
         and InvalidError for a body that can't be read.
         """
         report = PassReport(self.name)
-        with bulk_work():
-            checkpoint = module.checkpoint()
-            try:
-                self._convert(module, report)
-            except BaseException:
-                module.rollback(checkpoint)
-                raise
+        with all_or_nothing(module):
+            self._convert(module, report)
         return report
 
     def _convert(self, module: Module, report: PassReport) -> None:

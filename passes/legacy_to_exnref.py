@@ -37,11 +37,10 @@ from wasmir import (
     Tag,
     Try,
     TryTable,
-    bulk_work,
     falls_through,
 )
 from wasmir.passes.legacy_handlers import Handler, Plan, Scope, chain
-from wasmir.passes.tree import refuse_object
+from wasmir.passes.tree import all_or_nothing, refuse_object
 
 __all__ = ["LegacyToExnref"]
 
@@ -103,13 +102,8 @@ class LegacyToExnref(Pass):
         that breaks the rules which conversion relies on.
         """
         report = PassReport(self.name)
-        with bulk_work():
-            checkpoint = module.checkpoint()
-            try:
-                self._convert(module, report)
-            except BaseException:
-                module.rollback(checkpoint)
-                raise
+        with all_or_nothing(module):
+            self._convert(module, report)
         return report
 
     def _convert(self, module: Module, report: PassReport) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from copy import copy
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,27 @@ from wasmir import (
     Try,
     TryTable,
     UnsupportedError,
+    bulk_work,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wasmir import Item, Label, Module
 
-__all__ = ["copy_items", "refuse_object"]
+__all__ = ["all_or_nothing", "copy_items", "refuse_object"]
+
+
+@contextmanager
+def all_or_nothing(module: Module) -> Iterator[None]:
+    """Bulk work on a module, which is what it was before if that fails."""
+    with bulk_work():
+        checkpoint = module.checkpoint()
+        try:
+            yield
+        except BaseException:
+            module.rollback(checkpoint)
+            raise
 
 
 def refuse_object(module: Module) -> None:

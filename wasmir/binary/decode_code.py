@@ -412,19 +412,9 @@ def count_instructions(function: Function) -> dict[Row, int]:
     """How often each instruction stands in a function's code."""
     memo = memo_of(function.module)
     data, start, end = code_of(function)
-    pos = tokens.skip_locals(data, start, end)
     counts: Counter[bytes] = Counter()
-    while pos < end:
-        found = tokens.split()(data, pos, end)
-        gave_up = not found[-1]
-        counts.update(found)
-        pos += sum(map(len, found))
-        if gave_up:
-            reader = Reader(data, pos, end)
-            decode_one(reader)
-            counts[data[pos : reader.pos]] += 1
-            pos = reader.pos
-    del counts[b""]
+    for portion in tokens.split_whole(data, tokens.skip_locals(data, start, end), end):
+        counts.update(portion)
     rows: Counter[Row] = Counter()
     for token, count in counts.items():
         row = memo.rows.get(token)

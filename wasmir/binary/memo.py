@@ -7,6 +7,7 @@ once, strictly, and looked up by its bytes from then on; encoding is remembered 
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from wasmir.errors import InvalidError, MalformedError, WasmError
@@ -295,30 +296,11 @@ class Runs(dict[bytes, tuple[Instr, ...]]):
         # Run by run: so many tokens at once wouldn't stay in the processor's cache.
         found = self.split(run)
         if found and not found[-1]:
-            found = _split_strictly(run)
+            found = list(chain.from_iterable(tokens.split_whole(run, 0, len(run))))
         instrs = tuple(map(self.instr, found))
         if len(run) <= _REPEATING:
             self[run] = instrs
         return instrs
-
-
-def _split_strictly(run: bytes) -> list[bytes]:
-    """The tokens of a run, some of which the regex doesn't count."""
-    found: list[bytes] = []
-    pos = 0
-    while pos < len(run):
-        portion = tokens.split()(run, pos)
-        gave_up = not portion[-1]
-        if gave_up:
-            portion.pop()
-        found += portion
-        pos += sum(map(len, portion))
-        if gave_up:
-            reader = Reader(run, pos)
-            decode_one(reader)
-            found.append(run[pos : reader.pos])
-            pos = reader.pos
-    return found
 
 
 class OutlineMemo(dict[bytes, tuple[int, Any]]):

@@ -41,37 +41,18 @@ def raw_instructions(function: Function) -> Iterator[RawInstr]:
 def distinct_instructions(code: bytes) -> list[tuple[Row, tuple[Any, ...]]]:
     """See :meth:`wasmir.ir.function.Function.distinct_instructions`."""
     end = len(code)
-    pos = tokens.skip_locals(code, 0, end)
     found: set[bytes] = set()
-    scan = tokens.split()
-    while pos < end:
-        portion = scan(code, pos, end)
+    for portion in tokens.split_whole(code, tokens.skip_locals(code, 0, end), end):
         found.update(portion)
-        pos += sum(map(len, portion))
-        if pos < end:
-            reader = Reader(code, pos, end)
-            decode_one(reader)
-            found.add(code[pos : reader.pos])
-            pos = reader.pos
-    found.discard(b"")
     return [_meaning(token)[:2] for token in sorted(found)]
 
 
 def code_tokens(data: bytes, pos: int, end: int) -> Iterator[tuple[int, bytes]]:
     """Each instruction's offset and bytes, whatever they mean."""
-    scan = tokens.split()
-    while pos < end:
-        for token in scan(data, pos, end):
-            if not token:
-                break
+    for portion in tokens.split_whole(data, pos, end):
+        for token in portion:
             yield pos, token
             pos += len(token)
-        if pos < end:
-            # A token that the regex doesn't count. Decode it strictly and go on behind it.
-            reader = Reader(data, pos, end)
-            decode_one(reader)
-            yield pos, data[pos : reader.pos]
-            pos = reader.pos
 
 
 @lru_cache(maxsize=1 << 16)

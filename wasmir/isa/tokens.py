@@ -47,6 +47,7 @@ __all__ = [
     "skip_locals",
     "split",
     "split_statements",
+    "split_whole",
 ]
 
 Triples: TypeAlias = list[tuple[bytes, bytes, bytes]]
@@ -252,6 +253,26 @@ def scanned(scan: Scan, code: bytes, start: int, end: int) -> Iterator[Triples]:
         found.append((b"", code[pos : reader.pos], b""))
         pos = reader.pos
         yield found
+
+
+def split_whole(data: bytes, start: int, end: int) -> Iterator[list[bytes]]:
+    """All instructions there, in portions: what :func:`split` can't count is decoded strictly, and
+    is a portion by itself. Raises MalformedError, behind the portions in front of what is wrong.
+    """
+    scan = split()
+    pos = start
+    while pos < end:
+        found = scan(data, pos, end)
+        gave_up = not found[-1]
+        if gave_up:
+            found.pop()
+        yield found
+        pos += sum(map(len, found))
+        if gave_up:
+            reader = Reader(data, pos, end)
+            decode_one(reader)
+            yield [data[pos : reader.pos]]
+            pos = reader.pos
 
 
 @cache
