@@ -5,6 +5,7 @@ Source: specification, Appendix, "Custom Sections"; the extended-name-section pr
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from wasmir.errors import MalformedError
@@ -30,20 +31,22 @@ def read_names(module: Module) -> Names:
     custom = module.custom("name")
     if custom is None:
         return names
-    try:
-        for id_, subsection, _ in _subsections(custom):
-            space = _SPACES.get(id_)
-            if id_ == _MODULE:
-                names.module = subsection.name()
-            elif space in INDIRECT:
-                known = names.indirect.setdefault(space, {})
-                for _ in range(subsection.count()):
-                    _read_map(subsection, known.setdefault(subsection.u32(), {}))
-            elif space is not None:
-                _read_map(subsection, names.maps.setdefault(space, {}))
-    except MalformedError:
-        pass
+    with suppress(MalformedError):
+        _read(custom, names)
     return names
+
+
+def _read(custom: Custom, names: Names) -> None:
+    for id_, subsection, _ in _subsections(custom):
+        space = _SPACES.get(id_)
+        if id_ == _MODULE:
+            names.module = subsection.name()
+        elif space in INDIRECT:
+            known = names.indirect.setdefault(space, {})
+            for _ in range(subsection.count()):
+                _read_map(subsection, known.setdefault(subsection.u32(), {}))
+        elif space is not None:
+            _read_map(subsection, names.maps.setdefault(space, {}))
 
 
 def _subsections(custom: Custom) -> Iterator[tuple[int, Reader, bytes]]:
@@ -74,16 +77,7 @@ def labelled_functions(custom: Custom) -> frozenset[int]:
 def is_readable(custom: Custom) -> bool:
     """Whether the section is what its format asks for."""
     try:
-        for id_, subsection, _ in _subsections(custom):
-            space = _SPACES.get(id_)
-            if id_ == _MODULE:
-                subsection.name()
-            elif space in INDIRECT:
-                for _ in range(subsection.count()):
-                    subsection.u32()
-                    _read_map(subsection, {})
-            elif space is not None:
-                _read_map(subsection, {})
+        _read(custom, Names())
     except MalformedError:
         return False
     return True
