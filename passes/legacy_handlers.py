@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from wasmir import Block, Branch, Clause, Item, Label, Tag, Try, TryTable
+from wasmir import Branch, Opened, Region, Resume, Rethrow, Structured, Try, TryTable, terminates
 
-__all__ = ["Handler", "Plan", "Scope", "chain"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wasmir import Block, Clause, Item, Label, Tag
+
+__all__ = [
+    "Handler",
+    "Landing",
+    "Plan",
+    "Scope",
+    "Tail",
+    "chain",
+    "content",
+    "falls_off",
+    "home_of",
+    "likeness",
+    "stays_within",
+]
 
 # Hundreds of thousands of these are made for a large module. Defaults are attributes of the class,
 # so that making one costs no more than what is particular to it.
@@ -28,29 +44,72 @@ class Scope:
         self.table = table
 
 
-class Handler:
-    """A clause: of a legacy try, or (``tag``, ``ref`` and ``landing`` only) of a ``try_table``.
+class Landing:
+    """A block that clauses name, and the code behind its end."""
 
-    ``landing`` is the label that a ``try_table`` names for it: that of a block of ours, behind
-    which the handler's code stands, or one that does all that the handler did.
+    #: The local that the exception goes to, as a number among those for exceptions.
+    local: int | None = None
+
+    def __init__(self, block: Block, items: list[Item], number: int = 0) -> None:
+        self.block = block
+        self.items = items
+        #: Of a hoisted one: how many such landings its block encloses.
+        self.number = number
+
+
+class Tail:
+    """The hoisted landings of a region: the blocks around its code, and what stands behind that.
+
+    The first is the innermost block. Behind its end stands its code, inside of all other blocks.
+    """
+
+    def __init__(self) -> None:
+        self.landings: list[Landing] = []
+        #: The last landing for handlers that are alike.
+        self.alike: dict[object, Landing] = {}
+
+
+class Handler:
+    """A clause: of a legacy try, or (``tag``, ``ref`` and ``label`` only) of a ``try_table``.
+
+    ``label`` is what a ``try_table`` names for it: that of a landing, or one that does all that the
+    handler did.
     """
 
     #: Whether it needs the exception itself.
     ref = False
-    landing: Label
-    #: The landing, where it is a block of ours.
-    own: Block | None = None
-    #: Where the exception is kept, if not on the stack: the local's number among those for
-    #: exceptions.
-    local: int | None = None
+    label: Label
+    #: The landing with its code, where it has one to itself or is the first to have it.
+    landing: Landing | None = None
+    #: The same, if that isn't next to the try.
+    hoisted: Landing | None = None
+    #: Whether it can't come to it, so that nothing in it counts.
+    dropped = False
     #: The first local for exceptions that is free inside.
     free = 0
+    #: Each ``rethrow`` of what this clause caught, and the list that it stands in.
+    rethrows: tuple[tuple[Rethrow, list[Item], Region | None], ...] = ()
 
-    def __init__(self, tag: Tag | None, items: list[Item]) -> None:
+    #: Of a legacy one: the plan for its try.
+    plan: Plan
+
+    def __init__(self, tag: Tag | None, items: list[Item], region: Region | None = None) -> None:
         self.tag = tag
         self.items = items
-        #: The lists that end in a ``rethrow`` of what this clause caught.
-        self.rethrows: list[list[Item]] = []
+        #: ``None`` for a run, if that, and ``rethrow 0``.
+        self.region = region
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether control comes out of its end."""
+        return self.region is not None and falls_off(self.region)
+
+    @property
+    def strays(self) -> bool:
+        """Whether its items, as read, end with more labels open than they began with, as far as
+        those see that follow: see :class:`Opened`.
+        """
+        return self.region is not None and self.region.level != 0
 
     @property
     def arity(self) -> int:
@@ -66,19 +125,19 @@ class Plan(Scope):
     #: Of a delegate: where the search for a handler goes on, and the clauses it needs.
     target: Scope | None = None
     clauses: list[Handler] | None = None
-    #: The block that stands for the try, if any.
-    own: Block | TryTable | None = None
+    #: The block that stands for the try, if any, and what it is made.
+    own: Block | None = None
+    table: TryTable | None = None
+    #: Whether it is a cleanup that was hoisted, for which all is done but its body.
+    hoisted = False
     #: The label of normal completion.
     out: Label
-    #: The landing of a cleanup; ``None`` for any other try.
-    cleanup: Block | None = None
 
     def __init__(
         self,
         try_: Try,
-        items: list[Item],
+        region: Region,
         index: int,
-        enclosing: Label,
         scope: Scope | None,
         outer: Handler | None,
     ) -> None:
@@ -86,10 +145,10 @@ class Plan(Scope):
         #: The handler that it stands in.
         self.outer = outer
         self.try_ = try_
-        #: The list that it stands in, and where; the label of what has that list.
-        self.items = items
+        #: The region that it stands in, the list of that, and where in it.
+        self.region = region
+        self.items = region.items
         self.index = index
-        self.enclosing = enclosing
         self.handlers: list[Handler] = []
 
     def used_by(self, user: Branch | Clause) -> None:
@@ -133,5 +192,91 @@ def handler_like(clause: Clause) -> Handler:
     """A ``try_table`` clause of the input in the shape of our own."""
     handler = Handler(clause.tag, [])
     handler.ref = clause.ref
-    handler.landing = clause.label
+    handler.label = clause.label
     return handler
+
+
+# The code of regions
+
+
+def falls_off(region: Region) -> bool:
+    """Whether the end of a region's list can be reached by falling off it."""
+    return not (region.stops or terminates(region.items[-1]))
+
+
+def content(items: list[Item]) -> list[Item]:
+    """The items that stand for instructions."""
+    return [item for item in items if item and not isinstance(item, (Region, Opened))]
+
+
+def home_of(region: Region) -> Region:
+    """The widest code with the same handlers: a handler's is that around its try."""
+    while region.outer is not None and not isinstance(region.context, (Try, TryTable)):
+        region = region.outer
+    return region
+
+
+def stays_within(handler: Handler, plan: Plan, home: Region) -> bool:
+    """Whether a handler goes somewhere that is not around its home's code too, and not in itself;
+    or throws an exception again that was caught there. Behind that code it couldn't go there, and
+    would have an exception to throw whose handler is over.
+    """
+    between: list[Region] = [home]
+    inner: set[Label] = {plan.try_}
+    caught: set[Label] = set()
+    while plan.region is not home and plan.outer is not None:
+        between.append(plan.region)
+        plan = plan.outer.plan
+        caught.add(plan.try_)
+        # Branches to it name what will stand there by now.
+        inner.add(plan.own or plan.table or plan.try_)
+    pending = [handler.items]
+    while pending:
+        for item in pending.pop():
+            labels: Iterable[Label] = ()
+            if isinstance(item, Rethrow):
+                if item.label in caught:
+                    return True
+            elif isinstance(item, Branch):
+                labels = item.labels
+            elif isinstance(item, Structured):
+                pending += item.sequences()
+                if isinstance(item, TryTable):
+                    labels = [clause.label for clause in item.clauses]
+            for label in labels:
+                if label in inner or (isinstance(label, Opened) and label.region in between):
+                    return True
+    return False
+
+
+def likeness(handler: Handler, *, skip: int = 0) -> tuple[object, ...] | None:
+    """What two handlers have in common that do the same, but for the first ``skip`` bytes; ``None``
+    for one that is like no other.
+    """
+    region = handler.region
+    own = [rethrow for rethrow, _, _ in handler.rethrows]
+    found: list[object] = []
+    for item in handler.items:
+        if item is region or item == b"":
+            continue
+        if isinstance(item, bytes):
+            if item[skip:]:
+                found.append(item[skip:])
+            skip = 0
+        elif isinstance(item, Opened):
+            found.append(_place(item, region))
+        elif isinstance(item, Rethrow):
+            found.append("rethrow" if item in own else item.label)
+        elif isinstance(item, Branch) and not isinstance(item, Resume):
+            found += (item.__class__, *(_place(label, region) for label in item.labels))
+            found.append(getattr(item, "row", None))
+            found.append(getattr(item, "immediates", None))
+        else:
+            return None
+    return tuple(found)
+
+
+def _place(label: Label, region: Region | None) -> object:
+    if isinstance(label, Opened):
+        return (None if label.region is region else label.region), label.height
+    return label

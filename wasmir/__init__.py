@@ -63,10 +63,10 @@ if TYPE_CHECKING:
     from wasmir.ir.memory import Memory
     from wasmir.ir.module import Module
     from wasmir.ir.offsets import Frame, FunctionOffsets, OffsetMap
+    from wasmir.ir.outline import Context, Opened, Region, Site, Survey
     from wasmir.ir.segment import REF_FUNC, Data, Element
     from wasmir.ir.seq import Instruction, Seq
     from wasmir.ir.space import Entity, Space
-    from wasmir.ir.survey import Context, Site, Survey
     from wasmir.ir.table import Table
     from wasmir.ir.tag import Tag
     from wasmir.ir.type import Type
@@ -119,7 +119,7 @@ _HOMES = {
     "wasmir.ir.segment": "REF_FUNC Data Element",
     "wasmir.ir.seq": "Instruction Seq",
     "wasmir.ir.space": "Entity Space",
-    "wasmir.ir.survey": "Context Site Survey",
+    "wasmir.ir.outline": "Context Opened Region Site Survey",
     "wasmir.ir.table": "Table",
     "wasmir.ir.tag": "Tag",
     "wasmir.ir.type": "Type",
@@ -186,6 +186,7 @@ __all__ = [
     "NumType",
     "OffsetMap",
     "On",
+    "Opened",
     "PackedType",
     "Pass",
     "PassError",
@@ -194,6 +195,7 @@ __all__ = [
     "Place",
     "RawInstr",
     "RefType",
+    "Region",
     "Resume",
     "Rethrow",
     "Row",

@@ -85,6 +85,7 @@ __all__ = [
     "dissolve",
     "end_by_delegate",
     "expand",
+    "let_go",
     "new_branch",
     "new_try_table",
     "split",
@@ -486,4 +487,14 @@ def dissolve(body: Body) -> None:
             if isinstance(item, Structured):
                 pending.extend(item.sequences())
         items.clear()
+    let_go(body)
+
+
+def let_go(body: Body) -> None:
+    """Let go of what a tree keeps beside its lists."""
     body._kept = None
+    for region in body._regions:
+        # It is an item of its own list, and its node knows it.
+        region.items.clear()
+        region.context = None
+    body._regions.clear()

@@ -1,12 +1,13 @@
-"""Function bodies: bytes to outline, and a survey of it. See :meth:`Function.outline_with`.
+"""Function bodies: bytes to outline, and a survey of it. See :mod:`wasmir.ir.outline`.
 
 Like :mod:`wasmir.binary.decode_code`, of which it is the other half, but over the tokens of
-outlines; and on the way it notes what a pass over handlers would otherwise have to walk for.
+outlines. Of most tokens nothing is kept but how many labels are open: they are part of a run, which
+is cut out of the code in one piece.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from wasmir.binary.decode_code import (
     Tree,
@@ -34,47 +35,47 @@ from wasmir.binary.memo import (
     INSTR_END,
     LEAF,
     LOOP,
+    OPENED,
     OTHER,
     OTHER_END,
     RETHROW,
     RETHROW_END,
     RUN,
     TRY,
+    WHOLE,
     Memo,
+    label_place,
     memo_of,
 )
 from wasmir.errors import InvalidError
-from wasmir.ir.code import (
-    Block,
-    Body,
-    Br,
-    BrIf,
-    Catch,
-    If,
-    Item,
-    Label,
-    Loop,
-    Rethrow,
-    Try,
-    TryTable,
-    terminates,
-)
-from wasmir.ir.survey import Context, Survey, walk
+from wasmir.ir.code import Body, Br, BrIf, Catch, Label, Rethrow, Try, TryTable
+from wasmir.ir.effects import row_effect, stack_effect
+from wasmir.ir.outline import Opened, Placed, Region, Survey
 from wasmir.isa import tokens
-from wasmir.isa.table import BY_NAME
+from wasmir.isa.table import BY_NAME, Trait
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from wasmir.ir.code import Item
     from wasmir.ir.function import Function
+    from wasmir.ir.module import Module
+    from wasmir.isa.table import Row
 
-__all__ = ["survey"]
+__all__ = ["may_throw", "opened_arity", "outline_effect", "survey"]
+
+_IF = BY_NAME["if"].opcode
+_LOOP = BY_NAME["loop"].opcode
+_BLOCK = BY_NAME["block"].opcode
+
+# What ends a list of instructions, dead or not.
+_FUSED = frozenset({BR_END, INSTR_END, RETHROW_END, OTHER_END})
+_ENDS = frozenset({END, ELSE, CATCH, CLEANUP, DELEGATE})
+_CLOSERS = _FUSED | _ENDS
 
 
 def survey(function: Function, name: str) -> Survey | None:
     """See :meth:`wasmir.ir.function.Function.survey_with`."""
-    if function._body is not None:
-        return walk(function._body)
     opcode = BY_NAME[name].opcode
     data, start, end = code_of(function)
     # The byte may be part of something else, so this rules out, and not in.
@@ -84,235 +85,520 @@ def survey(function: Function, name: str) -> Survey | None:
     if tokens.first_of(name)(data, start, end) == end:
         return None
     memo = memo_of(function.module)
-    tree = build(function, tokens.outline(), lambda body: _Outline(memo, body), outline=True)
-    return tree.surveyed()
+    tracking = function.module._tracking
+    placed = tracking is not None and tracking.covers(function)
+    tree = build(
+        function,
+        tokens.outline(),
+        lambda body: _Outline(memo, body, data, start, placed=placed),
+        outline=True,
+    )
+    if placed:
+        tree.body._origin = tree.survey
+    return tree.survey
 
 
-def _caught(label: Label) -> Catch | None:
-    """The clause that a ``rethrow`` to the label stands in."""
-    return label.catches[-1] if isinstance(label, Try) and label.catches else None
+def opened_arity(module: Module, opening: bytes) -> int:
+    """How many operands a branch takes to what an instruction opens."""
+    _, type_ = memo_of(module)[opening]
+    return len(type_.params if opening.startswith(_LOOP) else type_.results)
 
 
-_TRYS = frozenset({Try, TryTable})
+def outline_effect(module: Module, items: Iterable[Item]) -> int:
+    """How far items of a region raise the operand stack, of which control falls out at the end."""
+    memo = memo_of(module)
+    runs = memo.run_effects
+    scan = tokens.skeleton()
+    # How many blocks are open: inside of them nothing counts.
+    depth = total = 0
+    for item in items:
+        if not isinstance(item, bytes):
+            if depth == 0 and not isinstance(item, (Region, Opened)):
+                total += stack_effect(module, (item,))
+            continue
+        for found in tokens.scanned(scan, item, 0, len(item)):
+            for run, token, _ in found:
+                if depth == 0 and run:
+                    total += runs[run]
+                if not token:
+                    continue
+                action, arg = memo[token]
+                if action in _OPENERS:
+                    if depth == 0:
+                        total += len(arg.results) - len(arg.params) - (action == IF)
+                    depth += 1
+                elif action == END:
+                    depth -= 1
+                elif depth == 0:
+                    if action == BR_IF:
+                        total -= 1
+                    elif action == RUN:
+                        total += runs[token]
+                    elif action == OTHER:
+                        row, values, _ = arg
+                        one = row.name == "br_if"
+                        total -= one or -row_effect(row, memo.resolved(row, values))
+    return total
+
+
+_OPENERS = frozenset({BLOCK, LOOP, IF})
+
+
+def may_throw(run: bytes) -> bool:
+    """Whether anything in a run, of an outline too, may throw or make a call of this frame's."""
+    return tokens.quiet()(run, 0, len(run)) < len(run)
 
 
 class _Outline(Tree):
-    """An outline that is growing, and the survey of it."""
+    """An outline that is growing, and the survey of it.
 
-    __slots__ = ("context", "contexts", "last", "survey", "unsure")
+    ``labels`` has, for each label that is open, the node that it is the label of, or the region in
+    whose runs it was opened.
+    """
 
-    def __init__(self, memo: Memo, body: Body) -> None:
+    __slots__ = (
+        "begin",
+        "data",
+        "is_dead",
+        "last",
+        "marks",
+        "openings",
+        "placed",
+        "regions",
+        "state",
+        "survey",
+    )
+
+    def __init__(self, memo: Memo, body: Body, data: bytes, start: int, *, placed: bool) -> None:
         super().__init__(memo, body)
-        self.survey = Survey(body)
-        #: The context of the list that is being filled; those around the trys that are open.
-        self.context: Context = None
-        self.contexts: list[Context] = []
-        #: What ought to be the last in its list, or else has dead code behind it.
-        self.last: list[tuple[list[Item], Item]] = []
-        #: Whether something stands there that the notes don't cover.
-        self.unsure = False
+        region = Region(0, None, None)
+        body.items = region.items
+        self.survey = Survey(body, region)
+        body._regions = self.regions = [region]
+        #: For each label that is open, the instruction that opened it.
+        self.openings: list[bytes] = [b""]
+        self.data = data
+        #: The region that is being filled; where the scan is, and where the run begins that is not
+        #: in the list yet; how many labels were open when dead code began, -1 outside of that;
+        #: where the last node ended.
+        self.state: tuple[Region, int, int, int, int] = region, start, start, -1, -1
+        #: The node that ended last.
+        self.last: Try | TryTable
+        #: Where live code ended; whether dead code follows. Of that, at which index it began, after
+        #: which height, and how much the survey had noted.
+        self.begin = 0
+        self.is_dead = False
+        self.marks = 0, 0, (0, 0, 0, 0)
+        #: Where the code began, if its runs are to remember where they stood.
+        self.placed = start - len(body.locals_wire) if placed else None
 
-    def surveyed(self) -> Survey:
-        # Notes that include dead code are of no use.
-        if self.unsure or any(items[-1] is not item for items, item in self.last):
-            return walk(self.body)
-        return self.survey
+    def label(self, place: int) -> Label:
+        """The label at a place of the list, counted from its end. Raises IndexError."""
+        to = self.labels[place]
+        if to.__class__ is Region:
+            height = len(self.labels) + place - to.base  # type: ignore[attr-defined]
+            return Opened(cast("Region", to), height, self.openings[place])
+        return to
 
-    def note_delegate(self, try_: Any) -> None:
-        label = try_.delegate
-        if isinstance(label, Try):
-            self.survey.delegates.append((try_, label.catches[-1] if label.catches else label))
-        elif label is not self.body:
-            self.unsure = True
+    def region_of(self, here: Region, label: Label) -> Region:
+        """The region that the label's block is filling, or is in."""
+        if isinstance(label, Opened):
+            return label.region
+        while here.outer is not None and self.labels[here.base] is not label:
+            here = here.outer
+        return here
+
+    def cut_out(self, start: int, end: int) -> bytes:
+        """A run; or nothing, for the place in front of a node."""
+        if self.placed is None:
+            return self.data[start:end]
+        run = Placed(self.data[start:end])
+        run.offset = start - self.placed
+        return run
+
+    def stand(self, here: Region, start: int, at: int) -> None:
+        """Make place for a node: the run in front of it, and which label is the innermost there."""
+        items = here.items
+        if start < at:
+            items.append(self.cut_out(start, at))
+        if self.placed is not None:
+            items.append(self.cut_out(at, at))
+        height = len(self.labels) - 1 - here.base
+        if height != here.level:
+            here.level = height
+            items.append(Opened(here, height))
+
+    def mark(self, here: Region, start: int) -> int:
+        """Dead code begins; where the next run does."""
+        at = self.begin
+        if start < at:
+            here.items.append(self.cut_out(start, at))
+        noted = self.survey
+        counts = len(noted.sites), len(noted.delegates), len(noted.rethrows), len(noted.users)
+        self.marks = len(here.items), here.level, counts
+        self.is_dead = True
+        return at
+
+    def dead(self, here: Region, start: int, at: int) -> int:
+        """The list ends here in which live code ended; where the next run begins."""
+        if self.labels[-1] is not here:
+            here.stops = True
+        if not self.is_dead:
+            return start
+        self.is_dead = False
+        first, level, (sites, delegates, rethrows, users) = self.marks
+        if start < at:
+            here.items.append(self.cut_out(start, at))
+        if here.level != level:
+            # Whoever cuts it out cuts that out, too.
+            here.level = -1
+        noted = self.survey
+        noted.dead.append((here.items, first, len(here.items), len(noted.sites) > sites))
+        del noted.sites[sites:], noted.delegates[delegates:]
+        del noted.rethrows[rethrows:], noted.users[users:]
+        return at
+
+    def branch(self, here: Region, start: int, at: int, branch: Br | BrIf, place: int) -> None:
+        """A branch that leaves its region."""
+        self.stand(here, start, at)
+        branch.label = label = self.label(place)
+        here.items.append(branch)
+        if label.__class__ is Try:
+            self.survey.users.append(branch)
+
+    def rethrow(self, here: Region, start: int, at: int, place: int) -> None:
+        label = self.label(place)
+        self.stand(here, start, at)
+        caught = self.region_of(here, label).context if isinstance(label, Try) else None
+        clause = caught if isinstance(caught, Catch) else None
+        node = Rethrow(label)
+        self.survey.rethrows.append((node, here.items, here, clause))
+        # Something may have to come in front of what takes its place.
+        here.items += (b"", node)
+
+    def delegate(self, here: Region, try_: Try, place: int) -> None:
+        try_.delegate = label = self.label(place)
+        if label is not self.body:
+            self.survey.delegates.append((try_, self.region_of(here, label)))
+
+    def other(
+        self, here: Region, start: int, at: int, pos: int, arg: tuple[Row, Any, bytes | None]
+    ) -> int:
+        """A rarer branch, or one with a padded label; where the next run begins."""
+        row, values, wire = arg
+        view = cast("list[Label]", _View(self))
+        depths = _depths(row, values)
+        if row.name == "rethrow":
+            self.rethrow(here, start, at, ~depths[0])
+            return pos
+        # Looked at one by one, so that a bad one is found.
+        if not [depth for depth in depths if self.labels[~depth] is not here]:
+            return start
+        self.stand(here, start, at)
+        node = new_branch(self.memo, self.body, view, row, values, wire)
+        if node is not None:
+            if any(label.__class__ is Try for label in node.labels):
+                self.survey.users.append(node)
+            here.items.append(node)
+        return pos
 
     def grow(self, found: Iterator[tuple[bytes, bytes, bytes]]) -> None:  # noqa: PLR0912, PLR0915
-        """Mirrors the loop over the skeleton, with notes taken."""
+        """Take tokens in, until the body ends or the regex gave up; see the skeleton's loop."""
         new = object.__new__
         memo = self.memo.outline
-        labels, waiting, items = self.labels, self.waiting, self.items
-        context, contexts, last = self.context, self.contexts, self.last
-        sites = self.survey.sites
-        rethrows = self.survey.rethrows
-        users = self.survey.users
+        data, labels, openings = self.data, self.labels, self.openings
+        body = self.body
+        plain = self.placed is None
+        cut_out = self.cut_out
+        survey = self.survey
+        sites, users, last = survey.sites, survey.users, survey.last
+        regions = self.regions
+        here, pos, start, cut, ended = self.state
+        items = here.items
         for run, token, _ in found:
-            if run:
-                items.append(run)
+            at = pos + len(run)
+            pos = at + len(token)
             action, arg = memo[token]
+            if cut >= 0:
+                if not self.is_dead and (at != self.begin or action not in _ENDS):
+                    start = self.mark(here, start)
+                if cut == len(labels) and action in _CLOSERS:
+                    if action in _FUSED and self.is_dead:
+                        # What stands before the `end` is dead, too.
+                        at = pos - 1
+                        action = END
+                    start = self.dead(here, start, at)
+                    cut = -1
+            if action == OPENED:
+                labels.append(here)
+                openings.append(token)
+                continue
             if action == END:
-                if labels.pop().__class__ in _TRYS:
-                    context = contexts.pop()
-                if not waiting:
-                    break
-                items = waiting.pop()
+                end = at
+            elif action == BR_IF:
+                if labels[arg] is not here:
+                    self.branch(here, start, at, new(BrIf), arg)
+                    start = pos
+                continue
             elif action == TRY:
+                if plain:
+                    if start < at:
+                        items.append(run if start + len(run) == at else cut_out(start, at))
+                    height = len(labels) - 1 - here.base
+                    if height != here.level:
+                        here.level = height
+                        items.append(Opened(here, height))
+                else:
+                    self.stand(here, start, at)
                 try_ = new(Try)
                 try_.type = arg
                 try_.catches = []
                 try_.delegate = None
-                sites.append((try_, items, len(items), labels[-1], context))
+                sites.append((try_, here, len(items)))
                 items.append(try_)
+                region = new(Region)
+                region.base = len(labels)
+                region.outer = here
+                region.context = try_
+                region.level = 0
+                region.stops = False
+                region.items = try_.items = items = [region]
+                regions.append(region)
+                here = try_.region = region
                 labels.append(try_)
-                waiting.append(items)
-                contexts.append(context)
-                context = try_
-                try_.items = items = []
+                openings.append(token)
+                start = pos
+                continue
             elif action == CLEANUP:
                 label = labels[-1]
-                if label.__class__ is Try and not label.catches:
+                if label.__class__ is Try and not label.catches:  # type: ignore[attr-defined]
                     clause = new(Catch)
                     clause.tag = None
-                    clause.items = items = []
-                    label.catches.append(clause)
+                    label.catches.append(clause)  # type: ignore[attr-defined]
                 else:
-                    items = add_catch(self.body, label, None, None)
+                    add_catch(body, label, None, None)
                     clause = label.catches[-1]  # type: ignore[attr-defined]
-                if arg:
-                    items.append(arg)
+                labels.pop()
+                openings.pop()
+                if ended == at:
+                    last[self.last] = label
+                if start < at:
+                    items.append(run if plain and start + len(run) == at else cut_out(start, at))
+                if len(items) < 3 and items[-1].__class__ is bytes:
+                    del items[0]
                 rethrow = new(Rethrow)
                 rethrow.label = label
-                items.append(rethrow)
-                rethrows.append((items, clause))
-                labels.pop()
-                items = waiting.pop()
-                context = contexts.pop()
-            elif action == BR_IF:
-                branch_if = new(BrIf)
-                branch_if.label = label = labels[arg]
-                items.append(branch_if)
-                if label.__class__ is Try:
-                    users.append(branch_if)
-            elif action == BLOCK:
-                block = new(Block)
-                block.type = arg
-                items.append(block)
-                labels.append(block)
-                waiting.append(items)
-                block.items = items = []
+                here = here.outer
+                items = here.items
+                if arg and not plain:
+                    arg = cut_out(at + 1, at + 1 + len(arg))
+                clause.items = [arg, rethrow] if arg else [rethrow]
+                clause.region = None
+                ended = start = pos
+                self.last = label  # type: ignore[assignment]
+                continue
             elif action == LEAF:
-                try_ = new(Try)
-                try_.type, inside, depth = arg
+                type_, inside, depth = arg
                 if depth >= len(labels):
                     raise InvalidError("unknown label", None, len(token) - 2)
-                try_.items = [inside] if inside else []
+                if plain:
+                    if start < at:
+                        items.append(run if start + len(run) == at else cut_out(start, at))
+                    height = len(labels) - 1 - here.base
+                    if height != here.level:
+                        here.level = height
+                        items.append(Opened(here, height))
+                else:
+                    self.stand(here, start, at)
+                    inside = cut_out(at + 2, at + 2 + len(inside))
+                try_ = new(Try)
+                try_.type = type_
                 try_.catches = []
-                try_.delegate = labels[~depth]
-                sites.append((try_, items, len(items), labels[-1], context))
+                try_.items = [inside] if inside else []
+                try_.region = None
+                if depth == len(labels) - 1:
+                    try_.delegate = body
+                else:
+                    self.delegate(here, try_, ~depth)
+                sites.append((try_, here, len(items)))
                 items.append(try_)
-                self.note_delegate(try_)
-            elif action == IF:
-                if_ = new(If)
-                if_.type = arg
-                if_.else_items = None
-                items.append(if_)
-                labels.append(if_)
-                waiting.append(items)
-                if_.items = items = []
+                ended = start = pos
+                self.last = try_
+                continue
+            elif action == WHOLE:
+                type_, inside, handler = arg
+                if plain:
+                    if start < at:
+                        items.append(run if start + len(run) == at else cut_out(start, at))
+                    height = len(labels) - 1 - here.base
+                    if height != here.level:
+                        here.level = height
+                        items.append(Opened(here, height))
+                else:
+                    self.stand(here, start, at)
+                    if handler:
+                        handler = cut_out(pos - 3 - len(handler), pos - 3)
+                    inside = cut_out(at + 2, at + 2 + len(inside))
+                try_ = new(Try)
+                try_.type = type_
+                try_.delegate = None
+                try_.items = [inside] if inside else []
+                try_.region = None
+                rethrow = new(Rethrow)
+                rethrow.label = try_
+                clause = new(Catch)
+                clause.tag = None
+                clause.items = [handler, rethrow] if handler else [rethrow]
+                clause.region = None
+                try_.catches = [clause]
+                sites.append((try_, here, len(items)))
+                items.append(try_)
+                ended = start = pos
+                self.last = try_
+                continue
             elif action == BR_END:
-                branch = new(Br)
-                branch.label = label = labels[arg]
-                items.append(branch)
-                if label.__class__ is Try:
-                    users.append(branch)
-                if labels.pop().__class__ in _TRYS:
-                    context = contexts.pop()
-                if not waiting:
-                    break
-                items = waiting.pop()
+                end = pos - 1
+                if labels[arg] is not here:
+                    self.branch(here, start, at, new(Br), arg)
+                    start = end
             elif action == INSTR_END:
-                items.append(arg)
-                if labels.pop().__class__ in _TRYS:
-                    context = contexts.pop()
-                if not waiting:
-                    break
-                items = waiting.pop()
+                end = pos - 1
             elif action == CATCH:
                 label = labels[-1]
-                if label.__class__ is Try and not label.catches and arg[1] is None:
-                    clause = new(Catch)
-                    clause.tag = arg[0]
-                    clause.items = items = []
-                    label.catches.append(clause)
-                    context = clause
-                else:
-                    items = add_catch(self.body, label, *arg)
-                    context = label.catches[-1]  # type: ignore[attr-defined]
+                add_catch(body, label, *arg)
+                clause = label.catches[-1]  # type: ignore[attr-defined]
+                if ended == at:
+                    last[self.last] = label
+                if start < at:
+                    items.append(run if plain and start + len(run) == at else cut_out(start, at))
+                start = pos
+                if len(items) < 3 and items[-1].__class__ is bytes:
+                    del items[0]
+                here = clause.region = Region(here.base, here.outer, clause)
+                regions.append(here)
+                clause.items = items = here.items
+                continue
             elif action == RETHROW_END:
-                rethrow = new(Rethrow)
-                rethrow.label = label = labels[arg]
-                rethrows.append((items, _caught(label)))
-                items.append(rethrow)
-                if labels.pop().__class__ in _TRYS:
-                    context = contexts.pop()
-                if not waiting:
-                    break
-                items = waiting.pop()
-            elif action == DELEGATE:
-                label = labels.pop()
-                if label.__class__ is Try and not label.catches:
-                    label.delegate = labels[arg]
-                else:
-                    end_by_delegate(label, labels, ~arg)
-                self.note_delegate(label)
-                items = waiting.pop()
-                context = contexts.pop()
+                end = pos - 1
+                self.rethrow(here, start, at, arg)
+                start = end
             elif action == BR:
-                branch = new(Br)
-                branch.label = label = labels[arg]
-                last.append((items, branch))
-                items.append(branch)
-                if label.__class__ is Try:
-                    users.append(branch)
-            elif action == LOOP:
-                loop = new(Loop)
-                loop.type = arg
-                items.append(loop)
-                labels.append(loop)
-                waiting.append(items)
-                loop.items = items = []
-            elif action == RETHROW:
-                rethrow = new(Rethrow)
-                rethrow.label = label = labels[arg]
-                rethrows.append((items, _caught(label)))
-                last.append((items, rethrow))
-                items.append(rethrow)
+                if labels[arg] is not here:
+                    self.branch(here, start, at, new(Br), arg)
+                    start = pos
+                if cut < 0:
+                    self.begin = pos
+                    cut = len(labels)
+                continue
             elif action == INSTR:
-                last.append((items, arg))
-                items.append(arg)
+                if cut < 0:
+                    self.begin = pos
+                    cut = len(labels)
+                continue
+            elif action == RETHROW:
+                self.rethrow(here, start, at, arg)
+                start = pos
+                if cut < 0:
+                    self.begin = pos
+                    cut = len(labels)
+                continue
             elif action == ELSE:
-                items = add_else(labels[-1])
+                if labels[-1] is not here or not openings[-1].startswith(_IF):
+                    add_else(body)
+                if ended == at:
+                    last[self.last] = self.label(-1)
+                # What is left of it takes no other `else`.
+                openings[-1] = _BLOCK + openings[-1][1:]
+                continue
+            elif action == DELEGATE or (action == OTHER and arg[0].name == "delegate"):
+                label = labels.pop()
+                openings.pop()
+                place = arg if action == DELEGATE else ~arg[1][0]
+                if label.__class__ is not Try or label.catches:  # type: ignore[attr-defined]
+                    end_by_delegate(label, labels, ~place)
+                if ended == at:
+                    last[self.last] = label
+                if start < at:
+                    items.append(run if plain and start + len(run) == at else cut_out(start, at))
+                if len(items) < 3 and items[-1].__class__ is bytes:
+                    del items[0]
+                here = cast("Region", here.outer)
+                items = here.items
+                self.delegate(here, cast("Try", label), place)
+                if action == OTHER and arg[2] is not None:
+                    body._wires[label] = arg[1], arg[2]
+                ended = start = pos
+                self.last = cast("Try", label)
+                continue
             elif action == GAVE_UP:
                 break
             elif action == RUN:
-                items.append(token)
-            elif action in (OTHER, OTHER_END):
-                label = labels[-1]
-                node = new_branch(self.memo, self.body, labels, *arg)
-                if node is None:
-                    self.note_delegate(label)
-                    items = waiting.pop()
-                    context = contexts.pop()
-                    continue
-                if node.__class__ is Rethrow:
-                    rethrows.append((items, _caught(node.labels[0])))
-                elif any(to.__class__ is Try for to in node.labels):
-                    users.append(node)
-                items.append(node)
-                if action == OTHER_END:
-                    if labels.pop().__class__ in _TRYS:
-                        context = contexts.pop()
-                    if not waiting:
-                        break
-                    items = waiting.pop()
-                elif terminates(node):
-                    last.append((items, node))
+                continue
+            elif action == OTHER:
+                start = self.other(here, start, at, pos, arg)
+                if Trait.TERMINATES in arg[0].traits and cut < 0:
+                    self.begin = pos
+                    cut = len(labels)
+                continue
+            elif action == OTHER_END:
+                end = pos - 1
+                start = self.other(here, start, at, end, arg)
             else:
-                table = new_try_table(self.memo, self.body, labels, *arg)
-                sites.append((table, items, len(items), labels[-1], context))
+                self.stand(here, start, at)
+                view = cast("list[Label]", _View(self))
+                table = new_try_table(self.memo, body, view, *arg)
+                sites.append((table, here, len(items)))
                 users.extend(c for c in table.clauses if c.label.__class__ is Try)
                 items.append(table)
+                here = table.region = Region(len(labels), here, table)
+                regions.append(here)
+                table.items = items = here.items
                 labels.append(table)
-                waiting.append(items)
-                contexts.append(context)
-                context = table
-                items = table.items
-        self.labels, self.waiting, self.items, self.context = labels, waiting, items, context
+                openings.append(token)
+                start = pos
+                continue
+            # What is innermost ends.
+            label = labels.pop()
+            opening = openings.pop()
+            if label is here:
+                if ended == end and not opening.startswith(_LOOP):
+                    last[self.last] = Opened(here, len(labels) - here.base, opening)
+                continue
+            if ended == end:
+                last[self.last] = label
+            if action != END:
+                here.stops = True
+            if start < end:
+                items.append(data[start:end] if plain else self.cut_out(start, end))
+            ended = start = pos
+            if here.outer is None:
+                break
+            if len(items) < 3 and items[-1].__class__ is bytes:
+                # Nothing counts from there.
+                del items[0]
+            here = here.outer
+            items = here.items
+            self.last = label  # type: ignore[assignment]
+        self.state = here, pos, start, cut, ended
+
+
+class _View:
+    """Open labels as objects, for those who look them up in a list."""
+
+    def __init__(self, outline: _Outline) -> None:
+        self.outline = outline
+
+    def __getitem__(self, place: int) -> Label:
+        return self.outline.label(place)
+
+
+def _depths(row: Row, values: tuple[Any, ...]) -> Sequence[int]:
+    """The label indices of a branch."""
+    found = values[label_place(row)]
+    if isinstance(found, int):
+        return (found,)
+    return [
+        each if isinstance(each, int) else each.label
+        for each in found
+        if isinstance(each, int) or each.label is not None
+    ]

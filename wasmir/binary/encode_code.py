@@ -10,7 +10,7 @@ import operator
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from wasmir.binary.decode_code import code_of
+from wasmir.binary.decode_code import code_of, let_go
 from wasmir.binary.memo import (
     CATCH_KINDS,
     TYPE_INDEX,
@@ -38,6 +38,7 @@ from wasmir.ir.code import (
     Try,
     TryTable,
 )
+from wasmir.ir.outline import Opened, Placed, Region
 from wasmir.isa import kinds
 from wasmir.isa.table import BY_NAME
 from wasmir.types import encode_value_type
@@ -46,7 +47,7 @@ from wasmir.wire import Reader, encode_unsigned
 if TYPE_CHECKING:
     from wasmir.ir.module import Module
 
-__all__ = ["encode_body", "encode_instrs"]
+__all__ = ["encode_body", "encode_instrs", "encode_pieces"]
 
 # A closed label's height: far above any real one, so that the depth of a branch to it comes out
 # negative, which no table of depths holds.
@@ -108,13 +109,19 @@ def encode_body(body: Body, *, consume: bool = False) -> bytes:
     if consume:
         for items in lists:
             items.clear()
-        body._kept = None
+        let_go(body)
     return code
 
 
 def encode_instrs(module: Module, instrs: Iterable[Instr]) -> bytes:
     """Straight-line instructions, with code numbers."""
     return b"".join(map(memo_of(module).encode_instr, instrs))
+
+
+def encode_pieces(body: Body) -> list[bytes]:
+    """The same in pieces: the locals, then the tokens of nodes, and the runs as they are."""
+    pieces, _ = _encode(memo_of(body.function.module), body)
+    return [_encode_locals(body), *pieces]
 
 
 def _encode_locals(body: Body) -> bytes:
@@ -153,6 +160,8 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
     walk: Iterator[Any] = iter(_as_read(memo, kept, body.items) if kept else body.items)
     # Lists of the tree that are done with.
     spent: list[list[Item]] = []
+    # Of an outline: the regions that are open.
+    regions: list[Region] = []
     deepest = _DEEP
     while True:
         if top > deepest:
@@ -240,16 +249,27 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
                 items = item.items
                 walk = iter(_as_read(memo, kept, items) if kept else items)
                 break
+            elif kind is Opened:
+                top = item._height
+                if top >= _CLOSED:
+                    raise InvalidError(_STALE)
+            elif kind is Region:
+                item._height = top
+                regions.append(item)
             elif kind is Rethrow:
                 emit(_RETHROW_DEPTHS[top - item.label._height])
                 if wires and item in wires:
                     out[-1] = _spelled(wires, item, (top - item.label._height,), out[-1])
+            elif kind is Placed:
+                emit(item)
             else:
                 emit(_encode_branch(memo, item, top, wires))
         else:
             if not stack:
                 emit(b"\x0b")
                 body._height = _CLOSED
+                for region in regions:
+                    region._height = _CLOSED
                 spent.append(body.items)
                 return out, spent
             walk, node, parts, close = stack.pop()
@@ -257,6 +277,7 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
                 part = next(parts, None)
                 if part is not None:
                     emit(part[0])
+                    top = node._height
                     stack.append((walk, node, parts, close))
                     walk = iter(_as_read(memo, kept, part[1]) if kept else part[1])
                     continue
@@ -264,8 +285,10 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
             else:
                 spent.append(node.items)
             emit(close)
+            top = node._height - 1
             node._height = _CLOSED
-            top -= 1
+            while regions and regions[-1]._height > top:
+                regions.pop()._height = _CLOSED
 
 
 def _as_read(memo: Memo, kept: _Kept, items: list[Item]) -> list[Item]:

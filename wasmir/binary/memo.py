@@ -53,11 +53,14 @@ __all__ = ["TYPE_INDEX", "Memo", "encode_row", "label_place", "memo_of", "run_ef
     OTHER_END,
     CLEANUP,
     LEAF,
-) = range(22)
+    WHOLE,
+    OPENED,
+) = range(24)
 
 # The same with the `end` behind it.
 _WITH_END = {BR: BR_END, INSTR: INSTR_END, RETHROW: RETHROW_END, OTHER: OTHER_END}
 
+_OPENING = frozenset({BLOCK, IF, LOOP})
 _SIMPLE = {"end": END, "else": ELSE}
 _OPENERS = {"block": BLOCK, "loop": LOOP, "if": IF, "try": TRY}
 ONE_LABEL = {"br": BR, "br_if": BR_IF, "rethrow": RETHROW, "delegate": DELEGATE}
@@ -321,10 +324,18 @@ class OutlineMemo(dict[bytes, tuple[int, Any]]):
             # With a run: what ends in a block type has no such byte there.
             known = self[token] = LEAF, (self.memo[token[:2]][1], token[2:-2], token[-1])
             return known
+        if first == _TRY and token.endswith(_RETHROWN):
+            end = tokens.end_of_inside()(token, 2)
+            known = WHOLE, (self.memo[token[:2]][1], token[2:end], token[end + 1 : -3])
+            self[token] = known
+            return known
         reader = Reader(token)
         decode_one(reader)
         known = self.memo[token[: reader.pos]]
-        if reader.pos < len(token):
+        if known[0] in _OPENING:
+            # Its type doesn't matter there.
+            known = OPENED, None
+        elif reader.pos < len(token):
             known = _WITH_END[known[0]], known[1]
         self[token] = known
         return known
@@ -333,6 +344,8 @@ class OutlineMemo(dict[bytes, tuple[int, Any]]):
 _TRY = BY_NAME["try"].opcode[0]
 _CATCH_ALL = BY_NAME["catch_all"].opcode[0]
 _DELEGATE = BY_NAME["delegate"].opcode[0]
+# `rethrow 0 end`: no block type ends like this.
+_RETHROWN = BY_NAME["rethrow"].opcode + b"\0" + BY_NAME["end"].opcode
 
 
 # Rows whose immediates name something of the module.

@@ -20,10 +20,13 @@ from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from wasmir.binary import sections as ids
+from wasmir.binary.decode_code import code_of
+from wasmir.binary.encode_code import encode_pieces
 from wasmir.binary.scan_code import code_tokens
 from wasmir.binary.sections import read_sections
 from wasmir.ir.code import Catch, If, Node, Structured, Try
 from wasmir.ir.offsets import Moves
+from wasmir.ir.outline import Placed
 from wasmir.isa import tokens
 from wasmir.isa.table import ROWS, Trait
 from wasmir.wire import Reader
@@ -114,6 +117,8 @@ def note_origin(body: Body, data: bytes) -> None:
 
 def trace_moves(body: Body, data: bytes) -> Moves:
     """Where the code that a tree was decoded from went, now that it is encoded as ``data``."""
+    if body.outline:
+        return _placed_moves(body, data)
     origin = cast("Origin", body._origin)
     old = origin.code
     if old.data == data:
@@ -122,6 +127,31 @@ def trace_moves(body: Body, data: bytes) -> Moves:
         new = _Code(data)
         found = _moves(old, new, _matched(origin, body, new))
     return found if origin.moves is None else origin.moves.then(found)
+
+
+def _placed_moves(body: Body, data: bytes) -> Moves:
+    """The same of an outline, the runs of which say where they stood."""
+    pieces = [*encode_pieces(body)]
+    locals_size = len(pieces[0])
+    same_locals = pieces[0] == body.locals_wire
+    found: list[Piece] = [(0, 0, locals_size if same_locals else 1)]
+    at = 0
+    marked: Piece | None = None
+    for piece in pieces:
+        if isinstance(piece, Placed):
+            if piece:
+                # What nothing was left of is where this run is now; the run says so itself.
+                marked = None
+                found.append((piece.offset, at, len(piece)))
+            else:
+                marked = piece.offset, at, 1
+        elif marked is not None:
+            found.append(marked)
+            marked = None
+        at += len(piece)
+    _, start, end = code_of(body.function)
+    found.append((end - start, len(data), 1))
+    return Moves(found)
 
 
 class Respelling:

@@ -34,6 +34,8 @@ def shift_locals(function: Function, before: int, after: int) -> None:
     nothing changed, where the code mentions one that goes.
     """
     moved = _Moved(function, before, after)
+    if function._body is not None and function._body.outline:
+        function.settle()
     body = function._body
     tracking = function.module._tracking
     tracked = tracking is not None and tracking.covers(function)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wasmir.ir.function import Function
+    from wasmir.ir.outline import Region
     from wasmir.ir.seq import Seq
     from wasmir.ir.tag import Tag
     from wasmir.ir.type import Type
@@ -280,7 +281,9 @@ class If(Structured):
 class Catch:
     """A clause of a legacy ``try``: ``catch tag``, or ``catch_all`` where ``tag`` is ``None``."""
 
-    __slots__ = ("items", "tag")
+    __slots__ = ("items", "region", "tag")
+    #: In outlines; ``None`` where there is nothing but a run, if that, and ``rethrow 0``.
+    region: Region | None
 
     def __init__(self, tag: Tag | None, items: list[Item] | None = None) -> None:
         self.tag = tag
@@ -292,7 +295,9 @@ class Try(_OneSequence):
     label it delegates to, or with neither.
     """
 
-    __slots__ = ("catches", "delegate")
+    __slots__ = ("catches", "delegate", "region")
+    #: In outlines: that of the body; ``None`` where there is nothing but a run.
+    region: Region | None
 
     def __init__(self, type_: BlockType, items: list[Item] | None = None) -> None:
         self.type = type_
@@ -325,7 +330,9 @@ class Clause:
 class TryTable(_OneSequence):
     """``try_table``; a branch to it goes to its end."""
 
-    __slots__ = ("clauses",)
+    __slots__ = ("clauses", "region")
+    #: In outlines.
+    region: Region
 
     def __init__(
         self, type_: BlockType, clauses: list[Clause], items: list[Item] | None = None
@@ -344,6 +351,7 @@ class Body(Label):
     __slots__ = (
         "_kept",
         "_origin",
+        "_regions",
         "_wires",
         "added_locals",
         "function",
@@ -364,6 +372,8 @@ class Body(Label):
         self._wires: dict[object, tuple[Any, bytes]] = {}
         # The codec's: what the tree was like when it was fresh, where offsets are tracked.
         self._origin: object = None
+        # Of an outline: all regions that were read.
+        self._regions: list[Region] = []
         # Lists that were expanded, by their ids, if any: each with its items before and after.
         self._kept: dict[int, tuple[list[Item], list[Item], list[Item]]] | None = None
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wasmir.ir.code import Body
     from wasmir.ir.module import Module
     from wasmir.ir.offsets import Tracking
-    from wasmir.ir.survey import Survey
+    from wasmir.ir.outline import Survey
     from wasmir.ir.type import Type
     from wasmir.isa.table import Row
     from wasmir.types import FuncType, ValType
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Function"]
 
 
-# What never stands in a block that an outline leaves in a run.
+# What never stands in a run of an outline.
 _OUTLINED = frozenset({"try", "catch", "catch_all", "delegate", "rethrow", "try_table"})
 
 
@@ -156,31 +156,29 @@ class Function(Importable):
         return codec().distinct_instructions(self.code)
 
     def outline_with(self, mnemonic: str) -> Body | None:
-        """The body as an outline, if the control instruction of that name may stand in it.
-
-        An outline is a tree whose runs may hold whole blocks: those that no branch leaves and in
-        which nothing catches. It serves those who rearrange handlers, at half the cost of a full
-        tree. Where the instruction isn't there the answer is mostly ``None``, at less than that.
-        An open body is given as it is. Asking for :attr:`body` turns an outline into a full tree:
-        its nodes are dead from then on.
+        """The body as an outline, if the control instruction of that name may stand in it: see
+        :meth:`survey_with`, whose ``body`` it is.
         """
-        if self._body is None:
-            self.survey_with(mnemonic)
-        return self._body
+        found = self.survey_with(mnemonic)
+        return None if found is None else found.body
 
     def survey_with(self, mnemonic: str) -> Survey | None:
-        """Like :meth:`outline_with`, with a survey of the handlers in the body, which its decoding
-        gives in passing; of an open body it takes a walk. Raises MalformedError, InvalidError.
+        """The body as an outline, a tree of nothing but ``try`` and ``try_table`` (see
+        :mod:`wasmir.ir.outline`), with a survey of it, if the control instruction of that name may
+        stand in it. It serves those who rearrange handlers, at a fraction of what a full tree
+        takes. Where the instruction isn't there the answer is mostly ``None``, at less than that.
+
+        An open body is settled first, so nodes of it are dead from then on. So are those of an
+        outline once :attr:`body` was asked for. Raises MalformedError, InvalidError.
         """
         if mnemonic not in _OUTLINED:
             raise ValueError(f"outlines may hide {mnemonic!r}; they show {sorted(_OUTLINED)}")
         if self.imported is not None:
             return None
+        self.settle()
         found = codec().survey(self, mnemonic)
-        if found is not None and self._body is None:
+        if found is not None:
             self._body = found.body
-            if self.module._tracking is not None:
-                self._track(self.module._tracking)
         return found
 
     def _track(self, tracking: Tracking) -> None:

@@ -273,6 +273,9 @@ class Module:
         for function in self.functions:
             body = function._body
             if body is not None and body._origin is None:
+                if body.outline:
+                    # Nothing was changed, and its runs don't know where they stood.
+                    function.close()
                 function._track(tracking)
 
     @property
@@ -503,3 +506,7 @@ class Module:
     def instructions(self, run: bytes) -> list[Instr]:
         """The instructions of a run."""
         return codec().split(self, run)
+
+    def run(self, instrs: Iterable[Instr]) -> bytes:
+        """The run that straight-line instructions make."""
+        return codec().encode_instrs(self, instrs)

@@ -37,11 +37,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "count_locals",
+    "end_of_inside",
     "first_of",
     "is_control",
     "mentions",
     "outline",
     "picks",
+    "quiet",
     "scanned",
     "skeleton",
     "skip_locals",
@@ -187,23 +189,40 @@ def outline() -> Scan:
     need not look inside. Blocks in it count up to a depth; what is deeper is not left in a run.
 
     What mostly stands before an ``end`` (``br``, ``rethrow``, ``return``, ...) comes as one token
-    with it; and so do the two shapes that compilers write all the time, each with its run inside:
-    ``try RUN delegate`` and ``catch_all RUN rethrow 0 end``.
+    with it; and so do the shapes that compilers write all the time, with the runs inside: ``try RUN
+    delegate``, ``catch_all RUN rethrow 0 end``, and ``try RUN`` with the latter.
     """
     run = _run_alternatives()
     control = [row for row in ROWS if is_control(row)]
     last = _alternatives(row for row in control if Trait.TERMINATES in row.traits)
     others = _alternatives(row for row in control if Trait.TERMINATES not in row.traits)
-    # The plainest runs only: what isn't found whole is found in parts, and each row costs time to
-    # compile.
-    plain = _run_alternatives({row for row in ROWS if not (is_control(row) or row.prefix)})
-    inside = _any_number([*plain, _closed_block(plain, 2)])
-    leaf = rb"\x06[\x40\x7c-\x7f]" + inside + rb"\x18[\x00-\x7f]"
+    inside = _inside()
     cleanup = rb"\x19" + inside + rb"\x09\x00\x0b"
+    whole = rb"\x06[\x40\x7c-\x7f]" + inside + rb"(?:\x18[\x00-\x7f]|" + cleanup + rb")"
     return _compile_skeleton(
         [*run, _closed_block(run)],
-        [leaf, cleanup, *others, b"(?:" + b"|".join(last) + rb")\x0b?+"],
+        [whole, cleanup, *others, b"(?:" + b"|".join(last) + rb")\x0b?+"],
     )
+
+
+def _inside() -> bytes:
+    """What comes as one token with the ``try`` or ``catch_all`` around it. The plainest runs only:
+    what isn't found whole is found in parts, and each row costs time to compile.
+    """
+    plain = _run_alternatives({row for row in ROWS if not (is_control(row) or row.prefix)})
+    return _any_number([*plain, _closed_block(plain, 2)])
+
+
+@cache
+def end_of_inside() -> Callable[[bytes, int], int]:
+    """``find(token, start)``: where the run ends that begins at ``start`` in such a token."""
+    match = re.compile(_inside(), re.DOTALL).match
+
+    def find(token: bytes, start: int) -> int:
+        found = match(token, start)
+        return start if found is None else found.end()
+
+    return find
 
 
 @cache
@@ -211,8 +230,22 @@ def first_of(name: str) -> Callable[[bytes, int, int], int]:
     """``find(data, start, end)``: where the first instruction of that name stands, or one before it
     that can't be counted; ``end`` where there is neither.
     """
-    other = _run_alternatives({row for row in ROWS if row.name != name})
-    match = re.compile(_any_number(other), re.DOTALL).match
+    return _until(row for row in ROWS if row.name == name)
+
+
+@cache
+def quiet() -> Callable[[bytes, int, int], int]:
+    """The same for what may throw in a frame that is still there: a tail call can't."""
+    return _until(
+        row
+        for row in ROWS
+        if Trait.THROWS in row.traits
+        or (Trait.CALLS in row.traits and Trait.TERMINATES not in row.traits)
+    )
+
+
+def _until(rows: Iterable[Row]) -> Callable[[bytes, int, int], int]:
+    match = re.compile(_any_number(_run_alternatives(set(ROWS).difference(rows))), re.DOTALL).match
 
     def find(data: bytes, start: int, end: int) -> int:
         found = match(data, start, end)
