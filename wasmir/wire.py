@@ -200,12 +200,18 @@ def _at_least(data: bytearray, length: int, last: int) -> bytes:
 
 
 def short_integer(data: bytes, signed: bool) -> int:
-    """What a complete LEB128 integer means, unchecked: for a few bytes that are known to be one."""
-    value = shift = 0
-    for byte in data:
-        value |= (byte & 0x7F) << shift
-        shift += 7
-    return value - (1 << shift) if signed and byte & 0x40 else value
+    """What a complete LEB128 integer means, unchecked: for up to five bytes that are known to be
+    one.
+    """
+    bits = int.from_bytes(data, "little")
+    value = (
+        bits & 0x7F
+        | bits >> 1 & 0x7F << 7
+        | bits >> 2 & 0x7F << 14
+        | bits >> 3 & 0x7F << 21
+        | bits >> 4 & 0x7F << 28
+    )
+    return value - (1 << 7 * len(data)) if signed and data[-1] & 0x40 else value
 
 
 class Writer:

@@ -33,7 +33,7 @@ def main(what: str, name: str, *out: str) -> None:
         # Every body decoded down to its instructions, encoded anew, and let go of.
         for function in module.functions:
             if function.imported is None:
-                function.body.expand()
+                function.expand()
                 function.settle()
         if module.to_bytes() != module.source:
             sys.exit("the output differs from the input")

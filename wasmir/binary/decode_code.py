@@ -13,6 +13,7 @@ from collections import Counter
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from wasmir.binary.fresh import Fresh
 from wasmir.binary.memo import (
     BLOCK,
     BR,
@@ -52,6 +53,7 @@ from wasmir.ir.code import (
     Item,
     Label,
     Loop,
+    Node,
     On,
     Resume,
     Rethrow,
@@ -92,10 +94,14 @@ __all__ = [
 ]
 
 
-def decode_body(function: Function) -> Body:
-    """The tree of a function's code. Raises MalformedError, InvalidError (an unknown index)."""
+def decode_body(function: Function, *, expanded: bool = False) -> Body:
+    """The tree of a function's code, ``expanded`` or with runs. Raises MalformedError, InvalidError
+    (an unknown index).
+    """
     memo = memo_of(function.module)
-    return build(function, tokens.skeleton(), lambda body: Tree(memo, body)).body
+    tree = build(function, tokens.skeleton(), lambda body: Tree(memo, body, expanded=expanded))
+    tree.note_fresh()
+    return tree.body
 
 
 def code_of(function: Function) -> tuple[bytes, int, int]:
@@ -134,9 +140,21 @@ def build(
 class Tree:
     """A tree that is growing."""
 
-    __slots__ = ("body", "items", "labels", "memo", "waiting")
+    __slots__ = (
+        "blocks",
+        "body",
+        "branches",
+        "ifs",
+        "items",
+        "labels",
+        "memo",
+        "rest",
+        "runs",
+        "trys",
+        "waiting",
+    )
 
-    def __init__(self, memo: Memo, body: Body) -> None:
+    def __init__(self, memo: Memo, body: Body, *, expanded: bool = False) -> None:
         self.memo = memo
         self.body = body
         #: Open labels; none once the body has ended.
@@ -145,11 +163,140 @@ class Tree:
         self.waiting: list[list[Item]] = []
         #: The list that is being filled.
         self.items: list[Item] = body.items
+        #: What gives a run's instructions, if these are to stand in its place.
+        self.runs = memo.runs if expanded else None
+        #: The nodes, see :class:`Fresh`.
+        self.branches: list[Br | BrIf | Rethrow] = []
+        self.blocks: list[Structured] = []
+        self.ifs: list[If] = []
+        self.trys: list[Try] = []
+        self.rest: list[Node] = []
 
     def grow(self, found: Iterator[tuple[bytes, bytes, bytes]]) -> None:
-        """Take runs and control instructions in, until the body ends or the regex gave up."""
-        self.labels, self.waiting, self.items = _build(
-            self.memo, self.body, found, self.labels, self.waiting, self.items
+        """Take runs and control instructions in, until the body ends or the regex gave up.
+
+        The loop runs once per control instruction, millions of times for a large module: objects
+        are made without a call of ``__init__``, and the frequent actions come first.
+        """
+        new = object.__new__
+        memo, body, runs = self.memo, self.body, self.runs
+        labels, waiting, items = self.labels, self.waiting, self.items
+        branches, blocks, rest = self.branches, self.blocks, self.rest
+        for run, token, _ in found:
+            if run:
+                if runs is None:
+                    items.append(run)
+                else:
+                    items += runs[run]
+            action, arg = memo[token]
+            if action == END:
+                labels.pop()
+                if not waiting:
+                    break
+                items = waiting.pop()
+            elif action == BR_IF:
+                branch_if = new(BrIf)
+                branch_if.label = labels[arg]
+                items.append(branch_if)
+                branches.append(branch_if)
+            elif action == IF:
+                if_ = new(If)
+                if_.type = arg
+                if_.else_items = None
+                items.append(if_)
+                blocks.append(if_)
+                self.ifs.append(if_)
+                labels.append(if_)
+                waiting.append(items)
+                if_.items = items = []
+            elif action == BLOCK:
+                block = new(Block)
+                block.type = arg
+                items.append(block)
+                blocks.append(block)
+                labels.append(block)
+                waiting.append(items)
+                block.items = items = []
+            elif action == BR:
+                branch = new(Br)
+                branch.label = labels[arg]
+                items.append(branch)
+                branches.append(branch)
+            elif action == INSTR:
+                items.append(arg)
+            elif action == TRY:
+                try_ = new(Try)
+                try_.type = arg
+                try_.catches = []
+                try_.delegate = None
+                items.append(try_)
+                blocks.append(try_)
+                self.trys.append(try_)
+                labels.append(try_)
+                waiting.append(items)
+                try_.items = items = []
+            elif action == RETHROW:
+                rethrow = new(Rethrow)
+                rethrow.label = labels[arg]
+                items.append(rethrow)
+                branches.append(rethrow)
+            elif action == CATCH:
+                label = labels[-1]
+                if label.__class__ is Try and not label.catches and arg[1] is None:
+                    clause = new(Catch)
+                    clause.tag = arg[0]
+                    clause.items = items = []
+                    label.catches.append(clause)
+                else:
+                    items = add_catch(body, label, *arg)
+            elif action == LOOP:
+                loop = new(Loop)
+                loop.type = arg
+                items.append(loop)
+                blocks.append(loop)
+                labels.append(loop)
+                waiting.append(items)
+                loop.items = items = []
+            elif action == DELEGATE:
+                label = labels.pop()
+                if label.__class__ is Try and not label.catches:
+                    label.delegate = labels[arg]
+                else:
+                    end_by_delegate(label, labels, ~arg)
+                items = waiting.pop()
+            elif action == ELSE:
+                items = add_else(labels[-1])
+            elif action == GAVE_UP:
+                break
+            elif action == RUN:
+                if runs is None:
+                    items.append(token)
+                else:
+                    items += runs[token]
+            elif action == OTHER:
+                node = new_branch(memo, body, labels, *arg)
+                if node is None:
+                    items = waiting.pop()
+                else:
+                    items.append(node)
+                    if isinstance(node, _ONE_LABEL):
+                        branches.append(node)
+                    else:
+                        rest.append(node)
+            else:
+                table = new_try_table(memo, body, labels, *arg)
+                items.append(table)
+                blocks.append(table)
+                rest.append(table)
+                labels.append(table)
+                waiting.append(items)
+                items = table.items
+        self.labels, self.waiting, self.items = labels, waiting, items
+
+    def note_fresh(self) -> None:
+        """Note what the tree is like now that it is grown."""
+        self.body._fresh = Fresh(
+            self.body, self.branches, self.blocks, self.ifs, self.trys, self.rest
         )
 
 
@@ -196,111 +343,6 @@ def _seen(found: tokens.Triples, walk: Iterator[tuple[bytes, bytes, bytes]]) -> 
     """How many bytes were taken from the iterator over what was found; the last token."""
     given = found[: len(found) - operator.length_hint(walk)]
     return sum(len(run) + len(token) for run, token, _ in given), given[-1][1]
-
-
-def _build(
-    memo: Memo,
-    body: Body,
-    found: Iterator[tuple[bytes, bytes, bytes]],
-    labels: list[Label],
-    waiting: list[list[Item]],
-    items: list[Item],
-) -> tuple[list[Label], list[list[Item]], list[Item]]:
-    """Put runs and control instructions into the tree until the body ends, or the regex gave up.
-
-    The loop runs once per control instruction, millions of times for a large module: objects are
-    made without a call of ``__init__``, and the frequent actions come first.
-    """
-    new = object.__new__
-    for run, token, _ in found:
-        if run:
-            items.append(run)
-        action, arg = memo[token]
-        if action == END:
-            labels.pop()
-            if not waiting:
-                break
-            items = waiting.pop()
-        elif action == BR_IF:
-            branch_if = new(BrIf)
-            branch_if.label = labels[arg]
-            items.append(branch_if)
-        elif action == IF:
-            if_ = new(If)
-            if_.type = arg
-            if_.else_items = None
-            items.append(if_)
-            labels.append(if_)
-            waiting.append(items)
-            if_.items = items = []
-        elif action == BLOCK:
-            block = new(Block)
-            block.type = arg
-            items.append(block)
-            labels.append(block)
-            waiting.append(items)
-            block.items = items = []
-        elif action == BR:
-            branch = new(Br)
-            branch.label = labels[arg]
-            items.append(branch)
-        elif action == INSTR:
-            items.append(arg)
-        elif action == TRY:
-            try_ = new(Try)
-            try_.type = arg
-            try_.catches = []
-            try_.delegate = None
-            items.append(try_)
-            labels.append(try_)
-            waiting.append(items)
-            try_.items = items = []
-        elif action == RETHROW:
-            rethrow = new(Rethrow)
-            rethrow.label = labels[arg]
-            items.append(rethrow)
-        elif action == CATCH:
-            label = labels[-1]
-            if label.__class__ is Try and not label.catches and arg[1] is None:
-                clause = new(Catch)
-                clause.tag = arg[0]
-                clause.items = items = []
-                label.catches.append(clause)
-            else:
-                items = add_catch(body, label, *arg)
-        elif action == LOOP:
-            loop = new(Loop)
-            loop.type = arg
-            items.append(loop)
-            labels.append(loop)
-            waiting.append(items)
-            loop.items = items = []
-        elif action == DELEGATE:
-            label = labels.pop()
-            if label.__class__ is Try and not label.catches:
-                label.delegate = labels[arg]
-            else:
-                end_by_delegate(label, labels, ~arg)
-            items = waiting.pop()
-        elif action == ELSE:
-            items = add_else(labels[-1])
-        elif action == GAVE_UP:
-            break
-        elif action == RUN:
-            items.append(token)
-        elif action == OTHER:
-            node = new_branch(memo, body, labels, *arg)
-            if node is None:
-                items = waiting.pop()
-            else:
-                items.append(node)
-        else:
-            table = new_try_table(memo, body, labels, *arg)
-            items.append(table)
-            labels.append(table)
-            waiting.append(items)
-            items = table.items
-    return labels, waiting, items
 
 
 def add_catch(body: Body, label: Label, tag: Tag | None, wire: bytes | None) -> list[Item]:
@@ -373,6 +415,7 @@ def new_branch(
 
 
 _BRANCHES: dict[str, type[Br | BrIf | Rethrow]] = {"br": Br, "br_if": BrIf, "rethrow": Rethrow}
+_ONE_LABEL = (Br, BrIf, Rethrow)
 
 
 def new_try_table(
@@ -498,3 +541,4 @@ def let_go(body: Body) -> None:
         region.items.clear()
         region.context = None
     body._regions.clear()
+    body._fresh = None

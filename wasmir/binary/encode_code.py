@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from wasmir.binary.decode_code import code_of, let_go
 from wasmir.binary.memo import (
@@ -45,6 +45,7 @@ from wasmir.types import encode_value_type
 from wasmir.wire import Reader, encode_unsigned
 
 if TYPE_CHECKING:
+    from wasmir.binary.fresh import Fresh
     from wasmir.ir.module import Module
 
 __all__ = ["encode_body", "encode_instrs", "encode_pieces"]
@@ -92,6 +93,14 @@ def encode_body(body: Body, *, consume: bool = False) -> bytes:
     stands in two places, and for what is part of another module; the tree stays whole.
     """
     memo = memo_of(body.function.module)
+    fresh = cast("Fresh | None", body._fresh)
+    if fresh is not None and fresh.holds(body, spellings=memo.any_spelled):
+        data, start, end = code_of(body.function)
+        if consume:
+            for items in fresh.lists:
+                items.clear()
+            let_go(body)
+        return data[start:end]
     try:
         pieces, lists = _encode(memo, body)
         code = _encode_locals(body) + b"".join(pieces)

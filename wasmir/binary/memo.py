@@ -137,27 +137,42 @@ class Memo(dict[bytes, tuple[int, Any]]):
 
     def new_instr(self, token: bytes) -> Instr:
         short = _INTEGERS.get(token[0]) if 1 < len(token) <= _SHORT_INTEGER else None
-        if short is not None and _MAYBE_PADDED(token) is None:
-            row, signed, space = short
+        if short is not None:
+            row, signed, limit, space, padded = short
             value = short_integer(token[1:], signed)
-            immediates: tuple[Any, ...] = (value if space is None else self.at(space, value),)
-        else:
-            row, immediates = decode_one(Reader(token))
-            canonical = (row in _PLAIN and _MAYBE_PADDED(token) is None) or encode_row(
-                row, immediates
-            ) == token
-            if row in _MENTIONING:
-                if not self.module._data_counted and _mentions_data(row):
-                    raise MalformedError("data count section required", 0)
-                immediates = self.resolved(row, immediates)
-            if not canonical:
-                self.any_spelled = True
-                return Instr(row, immediates, token)
+            # One of up to four bytes is never too large, and no bit of it unused.
+            fits = len(token) < _SHORT_INTEGER or -limit <= value < limit
+            if fits and padded(token) is None:
+                return self._interned(
+                    row, (value if space is None else self.at(space, value),), token
+                )
+        row, immediates = decode_one(Reader(token))
+        canonical = (row in _PLAIN and _MAYBE_PADDED(token) is None) or encode_row(
+            row, immediates
+        ) == token
+        if row in _MENTIONING:
+            if not self.module._data_counted and _mentions_data(row):
+                raise MalformedError("data count section required", 0)
+            immediates = self.resolved(row, immediates)
+        if not canonical:
+            self.any_spelled = True
+            return Instr(row, immediates, token)
+        return self._interned(row, immediates, token)
+
+    def _interned(self, row: Row, immediates: tuple[Any, ...], token: bytes) -> Instr:
+        """The instruction that the token spells the shortest way."""
         known = self.module._instrs.setdefault(row.name, {})
         found = known.get(immediates)
         if found is None:
-            found = known[immediates] = Instr(row, immediates)
-            if row not in _NOTED:
+            # There are many: the slots are filled without a call of ``__init__``.
+            found = known[immediates] = _new(Instr)
+            _set_row(found, row)
+            _set_immediates(found, immediates)
+            _set_wire(found, None)
+            if row in _NOTED:
+                _set_code(found, b"")
+                _set_memo(found, None)
+            else:
                 _set_code(found, token)
                 _set_memo(found, self.key)
         return found
@@ -372,17 +387,26 @@ _PLAIN = frozenset(
 # A padded integer ends like this; much else does, too.
 _MAYBE_PADDED = re.compile(rb"[\x80-\xff][\x00\x7f]").search
 
-# Most distinct tokens are an opcode and one integer. An integer of up to four bytes is never too
-# large, and no bit of it unused. By opcode: the row, whether the integer is signed, and the space
-# of the module that it is an index into.
-_SHORT_INTEGER = 1 + 4
-_SIGNED = {kinds.I32, kinds.I64}
+# Most distinct tokens are an opcode and one integer of a few bytes. By opcode: the row, whether
+# the integer is signed, what it is less than, the space of the module that it is an index into, and
+# what finds padding at its end.
+_SHORT_INTEGER = 1 + 5
+_LIMITS = {kinds.I32: 1 << 31, kinds.I64: 1 << 63}
 _INTEGERS = {
-    row.number: (row, kind in _SIGNED, kind.space if kind.space in SPACES else None)
+    row.number: (
+        row,
+        kind in _LIMITS,
+        _LIMITS.get(kind, 1 << 32),
+        kind.space if kind.space in SPACES else None,
+        re.compile(
+            # Of a signed one, the bit in front says whether it goes on.
+            rb"[\x80-\xbf]\x00|[\xc0-\xff]\x7f" if kind in _LIMITS else rb"[\x80-\xff]\x00"
+        ).search,
+    )
     for row in _PLAIN
     if len(row.immediates) == 1
     for kind in (row.immediates[0].kind,)
-    if kind in (*_SIGNED, kinds.LOCAL, kinds.GLOBAL, kinds.FUNC)
+    if kind in (*_LIMITS, kinds.LOCAL, kinds.GLOBAL, kinds.FUNC)
 }
 
 _REF_FUNC = BY_NAME["ref.func"]
@@ -395,7 +419,11 @@ def _mentions_data(row: Row) -> bool:
 # Rows that encoding takes note of.
 _NOTED = frozenset(row for row in ROWS if row is _REF_FUNC or _mentions_data(row))
 
-# Instructions are frozen for everybody but the encoder.
+# Instructions are frozen for everybody but what makes them, and the encoder.
+_new = object.__new__
+_set_row = vars(Instr)["row"].__set__
+_set_immediates = vars(Instr)["immediates"].__set__
+_set_wire = vars(Instr)["_wire"].__set__
 _set_code = vars(Instr)["_code"].__set__
 _set_memo = vars(Instr)["_memo"].__set__
 

@@ -349,6 +349,7 @@ class Body(Label):
     """A function's code: the locals' declarations and a sequence; also the function's label."""
 
     __slots__ = (
+        "_fresh",
         "_kept",
         "_origin",
         "_regions",
@@ -372,6 +373,8 @@ class Body(Label):
         self._wires: dict[object, tuple[Any, bytes]] = {}
         # The codec's: what the tree was like when it was fresh, where offsets are tracked.
         self._origin: object = None
+        # The codec's: what tells whether the tree is still what was read.
+        self._fresh: object = None
         # Of an outline: all regions that were read.
         self._regions: list[Region] = []
         # Lists that were expanded, by their ids, if any: each with its items before and after.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from wasmir.errors import InvalidError, UnsupportedError
+from wasmir.errors import InvalidError, UnsupportedError, WasmError
 from wasmir.ir.codec import codec
 from wasmir.ir.space import Importable
 
@@ -135,6 +135,23 @@ class Function(Importable):
             body = self._body = codec().decode_body(self)
             if self.module._tracking is not None:
                 self._track(self.module._tracking)
+        return body
+
+    def expand(self) -> Body:
+        """:attr:`body` with every run replaced by its instructions, as :meth:`Body.expand` does it:
+        in two thirds of the time where the function isn't open, because its code is decoded to
+        instructions straight away. Raises like both.
+        """
+        if self._body is None and self.imported is None and self.module._tracking is None:
+            try:
+                self._body = codec().decode_body(self, expanded=True)
+            except WasmError:
+                # Which of the two it is that fails, and what is left behind, must not differ.
+                pass
+            else:
+                return self._body
+        body = self.body
+        body.expand()
         return body
 
     @property
