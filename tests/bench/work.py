@@ -22,7 +22,8 @@ def main(what: str, name: str, *out: str) -> None:
         if sum(function.imported is None for function in module.functions) == 0:
             sys.exit("no functions")
     elif what == "skeleton":
-        # Every body decoded to its skeleton, encoded anew, and let go of.
+        # Every body decoded to its skeleton, and let go of: settling looks whether anything in it
+        # was changed.
         for function in module.functions:
             if function.imported is None:
                 _ = function.body
@@ -30,7 +31,7 @@ def main(what: str, name: str, *out: str) -> None:
         if module.to_bytes() != module.source:
             sys.exit("the output differs from the input")
     elif what == "instructions":
-        # Every body decoded down to its instructions, encoded anew, and let go of.
+        # Every body decoded down to its instructions, and let go of in the same way.
         for function in module.functions:
             if function.imported is None:
                 function.expand()

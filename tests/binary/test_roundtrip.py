@@ -27,7 +27,7 @@ from tests.modules import (
     vector,
 )
 from tests.spelling import FUNCTIONS, OTHERS, TAGS, TYPES, BodyWriter
-from tests.support import validate, without_compact_imports
+from tests.support import encoded, validate, without_compact_imports
 from wasmir import (
     EXNREF,
     Block,
@@ -82,11 +82,11 @@ def check(data: bytes) -> int:
     functions = defined(opened)
     codes = [function.code for function in functions]
     for function, code in zip(functions, codes, strict=True):
-        # The tree, encoded: not just the bytes that were there.
         assert data[function.offset : function.offset + len(code)] == code
         assert function.body is not None
         assert function.is_open
         assert function.code == code, f"function {function}"
+        assert encoded(function) == code, f"function {function}, from its tree"
     assert opened.to_bytes() == data
     for function, code in zip(functions, codes, strict=True):
         spell_out(function.body)
@@ -99,6 +99,12 @@ def check(data: bytes) -> int:
         assert function.body.items is not None
         assert function.code == code, f"function {function}, settled and opened again"
         function.close()
+        body = function.expand()
+        assert not any(isinstance(item, bytes) for item in body)
+        assert function.code == code, f"function {function}, decoded to instructions"
+        assert encoded(function) == code, f"function {function}, from its instructions"
+        function.settle()
+        assert function.code == code
         for name in ("try", "try_table"):
             check_outline(function, name)
     assert opened.to_bytes() == data
@@ -160,8 +166,7 @@ def test_duckdb() -> None:
     with bulk_work():
         for function in defined(opened):
             code = function.code
-            assert function.body is not None
-            assert function.code == code, f"function {function}"
+            assert encoded(function) == code, f"function {function}"
             function.settle()
     assert opened.to_bytes() == data
 

@@ -9,7 +9,7 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.support import force, force_function, properties
+from tests.support import encoded, force, force_function, properties
 from wasmir import InvalidError, MalformedError, Module, Pipeline, UnsupportedError, WasmError
 from wasmir.summary import summarize
 
@@ -141,6 +141,7 @@ def _whole(module: Module) -> None:
                 _check_place(error, function, len(code))
         if function.is_open:
             assert function.code == code, f"function {function}"
+            assert encoded(function) == code, f"function {function}"
     try:
         force(module)
     except WasmError as error:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fuzz.examine import kind_of, refused, watched
 from tests.modules import PREAMBLE, SCALE, module, section, unsigned
-from tests.support import force, force_function, peak_of
+from tests.support import encoded, force, force_function, peak_of
 from wasmir import Br, MalformedError, Module, WasmError
 from wasmir.isa.table import ROWS, Trait
 
@@ -82,6 +82,7 @@ def test_closed(name: str) -> None:
     with watched(SECONDS):
         force_function(function)
         assert function.code == data[function.offset :]
+        assert encoded(function) == data[function.offset :]
         # Nobody takes this tree apart; the interpreter has to free it without recursion.
         del function, opened
 
@@ -98,6 +99,7 @@ def test_outlines(name: str) -> None:
             assert function.code == data[function.offset :]
             function.close()
         assert function.body.items
+        assert encoded(function) == data[function.offset :]
         function.settle()
         assert opened.to_bytes() == data
 

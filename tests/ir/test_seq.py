@@ -16,6 +16,7 @@ from tests.ir.bodies import defined, random_module
 from tests.isa.test_tokens import assert_linear
 from tests.modules import SCALE, module
 from tests.spelling import Speller, sample
+from tests.support import encoded
 from wasmir import Block, Body, Function, Instr, Item, Loop, Module, Structured, Try
 from wasmir.ir.code import Br, Node
 from wasmir.ir.walk import instructions, walk
@@ -375,6 +376,7 @@ def test_corpus_expanded(entry: Entry) -> None:
             function.body.expand()
             assert not any(isinstance(item, bytes) for item in function.body)
             assert function.code == code_before
+            assert encoded(function) == code_before
     assert made.to_bytes() == data
     again = Module.from_bytes(data)
     for function in again.functions:
