@@ -144,7 +144,7 @@ def test_writing_signed(value: int) -> None:
     assert writer.getvalue() == encode_signed(value) == signed(value)
 
 
-@given(st.integers(-(1 << 34), (1 << 34) - 1), st.integers(1, 5))
+@given(st.integers(-(1 << 63), (1 << 63) - 1), st.integers(1, 10))
 def test_short_integers(value: int, length: int) -> None:
     data = encode_signed(value, length)
     assert short_integer(data, signed=True) == value

@@ -82,10 +82,20 @@ class Reader:
 
     def unsigned(self, bits: int) -> int:
         """An unsigned integer, uN of the specification."""
-        pos = self.pos
-        if pos < self.end and (byte := self.data[pos]) < 0x80 and bits >= 7:
+        data, pos, end = self.data, self.pos, self.end
+        if pos < end and (byte := data[pos]) < 0x80 and bits >= 7:
             self.pos = pos + 1
             return byte
+        # As long as every bit counts, nothing can be wrong.
+        value, shift, at = 0, 0, pos
+        while at < end and shift <= bits - 7:
+            byte = data[at]
+            at += 1
+            if byte < 0x80:
+                self.pos = at
+                return value | byte << shift
+            value |= (byte & 0x7F) << shift
+            shift += 7
         value = _unsigned.decode(self._leb(bits))
         if value >> bits:
             raise self.error("integer too large", pos)
@@ -93,7 +103,16 @@ class Reader:
 
     def signed(self, bits: int) -> int:
         """A signed integer, sN of the specification."""
-        pos = self.pos
+        data, pos, end = self.data, self.pos, self.end
+        value, shift, at = 0, 0, pos
+        while at < end and shift <= bits - 7:
+            byte = data[at]
+            at += 1
+            if byte < 0x80:
+                self.pos = at
+                return value | (byte - 0x80 if byte & 0x40 else byte) << shift
+            value |= (byte & 0x7F) << shift
+            shift += 7
         value = _signed.decode(self._leb(bits))
         if not -(1 << (bits - 1)) <= value < 1 << (bits - 1):
             raise self.error("integer too large", pos)
@@ -200,9 +219,11 @@ def _at_least(data: bytearray, length: int, last: int) -> bytes:
 
 
 def short_integer(data: bytes, signed: bool) -> int:
-    """What a complete LEB128 integer means, unchecked: for up to five bytes that are known to be
+    """What a complete LEB128 integer means, unchecked: for up to ten bytes that are known to be
     one.
     """
+    if len(data) > 5:
+        return short_integer(data[:5], signed=False) | short_integer(data[5:], signed) << 35
     bits = int.from_bytes(data, "little")
     value = (
         bits & 0x7F

@@ -136,28 +136,51 @@ class Memo(dict[bytes, tuple[int, Any]]):
         return self.instrs[token]
 
     def new_instr(self, token: bytes) -> Instr:
-        short = _INTEGERS.get(token[0]) if 1 < len(token) <= _SHORT_INTEGER else None
-        if short is not None:
-            row, signed, limit, space, padded = short
-            value = short_integer(token[1:], signed)
-            # One of up to four bytes is never too large, and no bit of it unused.
-            fits = len(token) < _SHORT_INTEGER or -limit <= value < limit
-            if fits and padded(token) is None:
-                return self._interned(
-                    row, (value if space is None else self.at(space, value),), token
-                )
+        quick = self._plain_immediates(token)
+        if quick is not None:
+            return self._interned(*quick, token)
         row, immediates = decode_one(Reader(token))
-        canonical = (row in _PLAIN and _MAYBE_PADDED(token) is None) or encode_row(
+        canonical = (row in _PLAIN and _MAYBE_PADDED(token, row.prefix != 0) is None) or encode_row(
             row, immediates
         ) == token
         if row in _MENTIONING:
-            if not self.module._data_counted and _mentions_data(row):
+            if not self.module._data_counted and row in _MENTIONING_DATA:
                 raise MalformedError("data count section required", 0)
             immediates = self.resolved(row, immediates)
         if not canonical:
             self.any_spelled = True
             return Instr(row, immediates, token)
         return self._interned(row, immediates, token)
+
+    def _plain_immediates(self, token: bytes) -> tuple[Row, tuple[Any, ...]] | None:
+        """What most distinct tokens spell, an opcode and a constant or indices, without padding;
+        ``None`` for the others.
+        """
+        first = token[0]
+        constant = _CONSTANTS.get(first)
+        if constant is not None:
+            row, limit = constant
+            value = short_integer(token[1:], signed=True)
+            fits = -limit <= value < limit and _PADDED_CONSTANT(token) is None
+            return (row, (value,)) if fits else None
+        found = _INDICES.get(first) or _INDICES.get(token[:2])
+        if found is None:
+            return None
+        row, start, spaces = found
+        if _MAYBE_PADDED(token, start) is not None:
+            return None
+        values: list[Any] = []
+        value = shift = 0
+        for byte in token[start:]:
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                if value >= 1 << 32:
+                    return None
+                space = spaces[len(values)]
+                values.append(value if space is None else self.at(space, value))
+                value = shift = 0
+        return row, tuple(values)
 
     def _interned(self, row: Row, immediates: tuple[Any, ...], token: bytes) -> Instr:
         """The instruction that the token spells the shortest way."""
@@ -245,7 +268,7 @@ class Memo(dict[bytes, tuple[int, Any]]):
         data = encode_row(instr.row, self.numbers(instr.row, instr.immediates))
         if instr._wire is not None:
             data = instr._wire
-        if _mentions_data(instr.row):
+        if instr.row in _MENTIONING_DATA:
             # The section comes with what is written.
             self.module._data_counted = True
         if instr.row is _REF_FUNC:
@@ -366,58 +389,58 @@ _RETHROWN = BY_NAME["rethrow"].opcode + b"\0" + BY_NAME["end"].opcode
 # Rows whose immediates name something of the module.
 _MENTIONING = frozenset(row for row in ROWS if mentioned_spaces(row))
 
-# Rows of which each integer has one spelling without padding, and nothing else has two.
-_ONE_SPELLING = {
-    kinds.I32,
-    kinds.I64,
-    kinds.F32,
-    kinds.F64,
+# Naturals of up to 32 bits that have one spelling without padding.
+_NATURALS = {
     kinds.LOCAL,
     kinds.GLOBAL,
     kinds.FUNC,
+    kinds.TYPE,
     kinds.TYPE_USE,
     kinds.TABLE,
+    kinds.TAG,
+    kinds.FIELD,
+    kinds.COUNT,
 }
+# And what else is spelled in one way.
+_ONE_SPELLING = {*_NATURALS, kinds.I32, kinds.I64, kinds.F32, kinds.F64, kinds.REF, kinds.REF_NULL}
 _PLAIN = frozenset(
-    row
-    for row in ROWS
-    if not row.prefix and all(immediate.kind in _ONE_SPELLING for immediate in row.immediates)
+    row for row in ROWS if all(immediate.kind in _ONE_SPELLING for immediate in row.immediates)
 )
 
 # A padded integer ends like this; much else does, too.
 _MAYBE_PADDED = re.compile(rb"[\x80-\xff][\x00\x7f]").search
+# For a signed one alone: the bit in front says whether its last byte goes on with it.
+_PADDED_CONSTANT = re.compile(rb"[\x80-\xbf]\x00|[\xc0-\xff]\x7f").search
 
-# Most distinct tokens are an opcode and one integer of a few bytes. By opcode: the row, whether
-# the integer is signed, what it is less than, the space of the module that it is an index into, and
-# what finds padding at its end.
-_SHORT_INTEGER = 1 + 5
-_LIMITS = {kinds.I32: 1 << 31, kinds.I64: 1 << 63}
-_INTEGERS = {
-    row.number: (
+# By opcode: the row, and what the constant is less than.
+_CONSTANTS = {
+    BY_NAME["i32.const"].number: (BY_NAME["i32.const"], 1 << 31),
+    BY_NAME["i64.const"].number: (BY_NAME["i64.const"], 1 << 63),
+}
+# Rows with nothing but naturals, by opcode: a number, or two bytes with a prefix. With each comes
+# where the naturals begin, and the space of the module that each of them is an index into.
+_INDICES = {
+    row.opcode if row.prefix else row.number: (
         row,
-        kind in _LIMITS,
-        _LIMITS.get(kind, 1 << 32),
-        kind.space if kind.space in SPACES else None,
-        re.compile(
-            # Of a signed one, the bit in front says whether it goes on.
-            rb"[\x80-\xbf]\x00|[\xc0-\xff]\x7f" if kind in _LIMITS else rb"[\x80-\xff]\x00"
-        ).search,
+        len(row.opcode),
+        [
+            immediate.kind.space if immediate.kind.space in SPACES else None
+            for immediate in row.immediates
+        ],
     )
-    for row in _PLAIN
-    if len(row.immediates) == 1
-    for kind in (row.immediates[0].kind,)
-    if kind in (*_LIMITS, kinds.LOCAL, kinds.GLOBAL, kinds.FUNC)
+    for row in ROWS
+    if row.immediates
+    and all(immediate.kind in _NATURALS for immediate in row.immediates)
+    and not (row.prefix and len(row.opcode) > 2)
 }
 
 _REF_FUNC = BY_NAME["ref.func"]
 
 
-def _mentions_data(row: Row) -> bool:
-    return any("data" in immediate.kind.spaces for immediate in row.immediates)
-
+_MENTIONING_DATA = frozenset(row for row in ROWS if "data" in mentioned_spaces(row))
 
 # Rows that encoding takes note of.
-_NOTED = frozenset(row for row in ROWS if row is _REF_FUNC or _mentions_data(row))
+_NOTED = _MENTIONING_DATA | {_REF_FUNC}
 
 # Instructions are frozen for everybody but what makes them, and the encoder.
 _new = object.__new__
