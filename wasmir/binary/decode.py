@@ -362,9 +362,24 @@ def read_memories(module: Module) -> list[Memory]:
     return _defined(module, ids.MEMORY, ExternKind.MEMORY, read)
 
 
+# A global's type as most are spelled.
+_USUAL_GLOBAL = re.compile(
+    rb"(?:[\x7b-\x7f\x68-\x75]|[\x63\x64](?:[\x68-\x75]|[\x80-\xff]{0,3}[\x00-\x3f]))[\x00\x01]"
+).match
+
+
 def _read_global_type(module: Module, reader: Reader) -> GlobalType:
-    value = _resolved(module, decode_value_type(reader))
-    return GlobalType(value, _read_mutability(reader))
+    usual = _USUAL_GLOBAL(reader.data, reader.pos, reader.end)
+    if usual is None:
+        value = _resolved(module, decode_value_type(reader))
+        return GlobalType(value, _read_mutability(reader))
+    # There may be as many as there are classes and functions, of few types.
+    known = module._global_types.get(usual[0])
+    if known is None:
+        value = _resolved(module, decode_value_type(reader))
+        known = module._global_types[usual[0]] = GlobalType(value, _read_mutability(reader))
+    reader.pos = usual.end()
+    return known
 
 
 def read_globals(module: Module) -> list[Global]:
@@ -383,9 +398,16 @@ def _resolved(module: Module, type_: Any) -> Any:
     return type_
 
 
-# One instruction with an integer of few bytes, all of whose bits count: i32.const, i64.const,
-# global.get, ref.func.
-_USUAL_CONST = re.compile(rb"([\x41\x42\x23\xd2][\x80-\xff]{0,3}[\x00-\x7f])\x0b", re.DOTALL).match
+# Instructions with nothing in them that can be wrong: constants, global.get, ref.func, ref.null,
+# sums and products; struct.new, array.new and the like; conversions. Their integers have few bytes,
+# all of whose bits count.
+_SURE = rb"[\x80-\xff]{0,3}[\x00-\x7f]"
+_USUAL_CONST = re.compile(
+    rb"((?:[\x41\x42\x23\xd2]" + _SURE + rb"|\x43.{4}|\x44.{8}|[\x6a-\x6c\x7c-\x7e]"
+    rb"|\xd0(?:[\x68-\x75]|[\x80-\xff]{0,3}[\x00-\x3f])"
+    rb"|\xfb(?:[\x00\x01\x06\x07]" + _SURE + rb"|\x08" + _SURE + _SURE + rb"|[\x1a-\x1c]))*)\x0b",
+    re.DOTALL,
+).match
 
 
 def _read_const(module: Module, reader: Reader) -> Const:

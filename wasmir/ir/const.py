@@ -22,7 +22,7 @@ class Const:
     ``instrs`` doesn't have the ``end``.
     """
 
-    __slots__ = ("_code", "_instrs", "module")
+    __slots__ = ("_code", "_frozen", "_instrs", "module")
 
     def __init__(
         self, module: Module, instrs: Iterable[Instr] = (), *, code: bytes | None = None
@@ -31,6 +31,8 @@ class Const:
         # With code numbers, and without the `end`.
         self._code = code
         self._instrs: list[Instr] | None = list(instrs) if code is None else None
+        # What it was when it was read, which is asked for again and again.
+        self._frozen: FrozenConst | None = None
 
     @property
     def instrs(self) -> list[Instr]:
@@ -55,7 +57,11 @@ class Const:
         if instrs is not None and self._code is not None and self.code == self._code:
             # Looked at, not changed.
             instrs = None
-        return FrozenConst(self.module, self._code, instrs)
+        if instrs is not None:
+            return FrozenConst(self.module, self._code, instrs)
+        if self._frozen is None:
+            self._frozen = FrozenConst(self.module, self._code, None)
+        return self._frozen
 
     def __str__(self) -> str:
         return " ".join(map(str, self.instrs))

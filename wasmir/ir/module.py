@@ -79,6 +79,8 @@ class Module:
         self._retyped: dict[Function, Type] = {}
         self._by_func_type: dict[FuncType, Type] = {}
         self._block_types: dict[tuple[object, ...], BlockType] = {}
+        # The types of globals that were read, by their bytes.
+        self._global_types: dict[bytes, GlobalType] = {}
         # Interned, by mnemonic and immediates.
         self._instrs: dict[str, dict[tuple[Any, ...], Instr]] = {}
         # Bound on first use: it needs the instruction table, and is called very often.
