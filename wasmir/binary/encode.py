@@ -16,6 +16,7 @@ from wasmir.binary.encode_entities import Spelling
 from wasmir.binary.names import encode_names
 from wasmir.errors import InvalidError
 from wasmir.ir.encoded import Encoded
+from wasmir.ir.global_ import Global
 from wasmir.ir.offsets import Followed
 from wasmir.ir.segment import REF_FUNC, Data, Element
 from wasmir.wire import encode_unsigned
@@ -344,7 +345,8 @@ class _Changes:
                 if each.entity.space == "func"
                 else each.entity._read == each.entity._state()
             )
-            and (not self.shift or self.before.import_(each) == self.after.import_(each))
+            # They mention types only.
+            and ("type" not in self.moved or self.before.import_(each) == self.after.import_(each))
             for each in now
         )
 
@@ -387,10 +389,29 @@ class _Changes:
                 count += 1
         self._put(id_, count, pieces)
 
+    def _stays(self, entity: Entity) -> bool:
+        """Whether nothing moved that the entity mentions, for those that there may be very many of;
+        no word on the others.
+        """
+        if isinstance(entity, Data):
+            mentioned, code = "memory", entity.offset
+        elif isinstance(entity, Global):
+            mentioned, code = "type", entity.init
+        else:
+            return False
+        try:
+            return mentioned not in self.moved and (code is None or self.after.stays(code))
+        except InvalidError:
+            # What is written says of which entity this is.
+            return False
+
     def _entity(self, entity: Entity) -> Iterator[_Piece]:
         wire = entity._wire
         same = wire is not None and entity._read == entity._state()
         if wire is not None and same and not self.shift:
+            yield wire
+            return
+        if wire is not None and same and self._stays(entity):
             yield wire
             return
         spelled = self.after.entity(entity)

@@ -58,6 +58,7 @@ class Spelling:
         self.shift = shift
         # Constant expressions with indices, by what they are with code numbers.
         self._consts: dict[bytes, bytes] = {}
+        self._global_types: dict[GlobalType, bytes] = {}
 
     def index(self, space: str, entity: Any) -> int:
         """The number to write for an entity that something mentions."""
@@ -70,13 +71,20 @@ class Spelling:
 
     def const(self, const: Const) -> bytes:
         """A constant expression, with its ``end``."""
+        return self._const(const.code) + _END
+
+    def stays(self, const: Const) -> bool:
+        """Whether a constant expression is written as it is with code numbers."""
         code = const.code
-        if self.shift is not None:
-            known = self._consts.get(code)
-            if known is None:
-                known = self._consts[code] = self.shift.instructions(code)
-            code = known
-        return code + _END
+        return self._const(code) == code
+
+    def _const(self, code: bytes) -> bytes:
+        if self.shift is None:
+            return code
+        known = self._consts.get(code)
+        if known is None:
+            known = self._consts[code] = self.shift.instructions(code)
+        return known
 
     # Types
 
@@ -154,8 +162,11 @@ class Spelling:
         self._limits(writer, type_.limits)
 
     def _global_type(self, writer: Writer, type_: GlobalType) -> None:
-        writer.put(self.value_type(type_.type))
-        writer.byte(type_.mutable)
+        known = self._global_types.get(type_)
+        if known is None:
+            known = self.value_type(type_.type) + bytes((type_.mutable,))
+            self._global_types[type_] = known
+        writer.put(known)
 
     def _tag_type(self, writer: Writer, tag: Tag) -> None:
         writer.byte(0)

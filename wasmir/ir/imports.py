@@ -35,6 +35,9 @@ class ExternKind(IntEnum):
         return self.name.lower()
 
 
+_KINDS = {kind.space: kind for kind in ExternKind}
+
+
 class Import:
     """One import. ``exact`` is custom-descriptors' exact function import."""
 
@@ -51,7 +54,7 @@ class Import:
 
     @property
     def kind(self) -> ExternKind:
-        return ExternKind[self.entity.space.upper()]
+        return _KINDS[self.entity.space]
 
     @property
     def type(self) -> Type | TableType | MemoryType | GlobalType:
@@ -144,7 +147,7 @@ class Export:
 
     @property
     def kind(self) -> ExternKind:
-        return ExternKind[self.entity.space.upper()]
+        return _KINDS[self.entity.space]
 
     def _state(self) -> tuple[Any, ...]:
         return self.name, self.entity
