@@ -125,7 +125,7 @@ def _fetch(names: list[str]) -> int:
     for entry in chosen:
         if isinstance(entry, Module):
             raise CorpusError(f"{entry.name} is our own, and here already: {entry.path}")
-        print(f"{entry.name}: {entry.npm} {entry.version} ({entry.licence})", flush=True)
+        print(f"{entry.name}: {entry.package} ({entry.licence})", flush=True)
         new = fetch(entry)
         for file in entry.files:
             path = entry.folder / file.name

@@ -1,7 +1,7 @@
-"""Gets other people's modules: one npm package's archive, its files checked one by one.
+"""Gets other people's modules: one package's archive, its files checked one by one.
 
-``npm pack`` downloads an archive and runs nothing of it. The archive is read, never unpacked: the
-files that the manifest names are taken out, and nothing else of it touches the disk.
+``npm pack`` and ``pip download`` of a wheel run nothing of it. The archive is read, never unpacked:
+the files that the manifest names are taken out, and nothing else of it touches the disk.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ import hashlib
 import importlib.util
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
+import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +23,11 @@ from corpus.files import sha256_of, write_whole
 from corpus.manifest import CorpusError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from corpus.manifest import External
 
-__all__ = ["fetch", "npm_pack"]
+__all__ = ["fetch", "npm_pack", "pip_download"]
 
 
 def fetch(entry: External) -> bool:
@@ -34,17 +37,65 @@ def fetch(entry: External) -> bool:
     ):
         return False
     with tempfile.TemporaryDirectory(prefix="wasmir-fetch-") as name:
-        archive = npm_pack(f"{entry.npm}@{entry.version}", Path(name))
+        if entry.npm is not None:
+            archive = npm_pack(f"{entry.npm}@{entry.version}", Path(name))
+        else:
+            archive = pip_download(f"{entry.pypi}=={entry.version}", Path(name))
         _check("the archive", sha256_of(archive), entry.archive_sha256)
-        with tarfile.open(archive, "r:gz") as tar:
+        with _opened(archive) as read:
             for file in entry.files:
-                stream = tar.extractfile(file.member)
-                if stream is None:
+                data = read(file.member)
+                if data is None:
                     raise CorpusError(f"{archive.name} has no file {file.member}")
-                data = stream.read()
                 _check(file.member, hashlib.sha256(data).hexdigest(), file.sha256)
                 write_whole(entry.folder / file.name, data)
     return True
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[Callable[[str], bytes | None]]:
+    """What reads a file of an archive, or gives ``None`` where there is none of that name."""
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            names = set(wheel.namelist())
+            yield lambda name: wheel.read(name) if name in names else None
+        return
+    with tarfile.open(archive, "r:gz") as tar:
+
+        def read(name: str) -> bytes | None:
+            try:
+                stream = tar.extractfile(name)
+            except KeyError:
+                return None
+            return None if stream is None else stream.read()
+
+        yield read
+
+
+def pip_download(package: str, folder: Path) -> Path:
+    """Download a package's wheel into ``folder`` with this Python's pip."""
+    if importlib.util.find_spec("pip") is None:
+        raise CorpusError(
+            f"getting {package} takes pip, and this Python has none: `python -m ensurepip`"
+        )
+    options = ["--no-deps", "--only-binary", ":all:", "--quiet", "--dest", str(folder)]
+    command = [sys.executable, "-m", "pip", "download", *options, package]
+    try:
+        result = subprocess.run(
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=900,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CorpusError(f"`pip download {package}` failed: {error}") from None
+    archives = list(folder.glob("*.whl"))
+    if result.returncode != 0 or len(archives) != 1:
+        raise CorpusError(f"`pip download {package}` failed:\n{result.stderr.strip()[-2000:]}")
+    return archives[0]
 
 
 def npm_pack(package: str, folder: Path) -> Path:

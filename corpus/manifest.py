@@ -66,10 +66,10 @@ class Member:
 
 @dataclass(frozen=True)
 class External:
-    """Somebody else's module: an npm package's files, fetched on request."""
+    """Somebody else's module: the files of a package of npm's or PyPI's, fetched on request."""
 
     name: str
-    npm: str
+    npm: str | None
     version: str
     archive: str
     archive_sha256: str
@@ -80,6 +80,13 @@ class External:
     exceptions: Mapping[str, int]
     """How often each instruction of exception handling occurs."""
     files: tuple[Member, ...]
+    pypi: str | None = None
+    """The package, where it isn't npm's."""
+
+    @property
+    def package(self) -> str:
+        """What it is part of, and where that comes from."""
+        return f"{self.npm} {self.version}" if self.npm else f"{self.pypi} {self.version} (PyPI)"
 
     @property
     def folder(self) -> Path:
@@ -132,7 +139,8 @@ def externals() -> tuple[External, ...]:
     return tuple(
         External(
             name=entry["name"],
-            npm=entry["npm"],
+            npm=entry.get("npm"),
+            pypi=entry.get("pypi"),
             version=entry["version"],
             archive=entry["archive"],
             archive_sha256=entry["archive-sha256"],

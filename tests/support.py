@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from corpus.build import wasm_tools
-from corpus.manifest import CorpusError, cache_folder
+from corpus.manifest import CorpusError, External, cache_folder
 from wasmir import Function, Module
 from wasmir.ir.const import Const
 
@@ -180,6 +182,13 @@ def force_function(function: Function) -> None:
     for item in body:
         if isinstance(item, bytes):
             function.module.instructions(item)
+
+
+def fetched(entry: External) -> bytes:
+    """Somebody else's module; skips the test where it isn't here."""
+    if not entry.fetched:
+        pytest.skip(f"{entry.name} is not here; `python -m corpus fetch {entry.name}` gets it")
+    return entry.path.read_bytes()
 
 
 def encoded(function: Function) -> bytes:

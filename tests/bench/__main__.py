@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "modules",
         metavar="MODULE",
         nargs="*",
-        help="names in the corpus, or files (default: small ones, and the large one if fetched)",
+        help="names in the corpus, or files (default: small ones, and all that were fetched)",
     )
     parser.add_argument("--runs", type=_positive, default=5, help="per command (default: 5)")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there too")

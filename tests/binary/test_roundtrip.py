@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from corpus.manifest import External, find, modules
+from corpus.manifest import External, externals, find, modules
 from corpus.manifest import Module as Entry
 from tests.modules import (
     EMPTY_TYPE,
@@ -27,7 +27,7 @@ from tests.modules import (
     vector,
 )
 from tests.spelling import FUNCTIONS, OTHERS, TAGS, TYPES, BodyWriter
-from tests.support import encoded, validate, without_compact_imports
+from tests.support import encoded, fetched, validate, without_compact_imports
 from wasmir import (
     EXNREF,
     Block,
@@ -156,17 +156,17 @@ def test_corpus(entry: Entry) -> None:
 
 
 @pytest.mark.slow
-def test_duckdb() -> None:
-    entry = find("duckdb-eh")
-    assert isinstance(entry, External)
-    if not entry.fetched:
-        pytest.skip("duckdb-eh is not here; `python -m corpus fetch duckdb-eh` gets it (31 MB)")
-    data = entry.path.read_bytes()
+@pytest.mark.parametrize("entry", externals(), ids=lambda entry: entry.name)
+def test_large(entry: External) -> None:
+    data = fetched(entry)
     opened = Module.from_bytes(data)
     with bulk_work():
         for function in defined(opened):
             code = function.code
             assert encoded(function) == code, f"function {function}"
+            function.close()
+            function.expand()
+            assert encoded(function) == code, f"function {function}, from its instructions"
             function.settle()
     assert opened.to_bytes() == data
 

@@ -16,19 +16,31 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from corpus.engine import Run, differences, run_calls
+from corpus.manifest import External, externals, find, modules
 from corpus.manifest import Module as Entry
-from corpus.manifest import find, modules
 from tests.binary.test_roundtrip import random_module
 from tests.modules import SCALE, printed
-from tests.support import validate
-from wasmir import FUNCREF, FuncType, Instr, InvalidError, Module, NumType, RawInstr, instructions
+from tests.support import fetched, validate
+from wasmir import (
+    FUNCREF,
+    Function,
+    FuncType,
+    Instr,
+    InvalidError,
+    Module,
+    NumType,
+    RawInstr,
+    instructions,
+)
 from wasmir.ir.segment import REF_FUNC, Data, Element
 from wasmir.types import GlobalType, Limits, MemoryType, SubType, TableType
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wasmir.ir.const import Const
     from wasmir.ir.space import Entity
+
 
 SPACES = ("type", "func", "table", "memory", "tag", "global", "elem", "data")
 IMPORTED = ("func", "table", "memory", "tag", "global")
@@ -208,10 +220,55 @@ def test_random_bodies(pad: float) -> None:
             assert [one.immediates for one in instructions(new)] == expected
 
 
-def shifted(instr: RawInstr) -> tuple[Any, ...]:
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", externals(), ids=lambda entry: entry.name)
+def test_an_import_in_front_of_a_large_one(entry: External) -> None:
+    before = Module.from_bytes(fetched(entry))
+    module = Module.from_bytes(before.source)
+    # Of a type that is there, so that functions are all that moves.
+    first = module.import_function("", "", before.functions[0].func_type).index
+    data = module.to_bytes()
+    assert validate(data) is None
+    after = Module.from_bytes(data)
+    pairs = list(zip(before.functions[first:], after.functions[first + 1 :], strict=True))
+    for old, new in pairs[:: 100 // SCALE or 1]:
+        for one, other in zip(instructions(old), instructions(new), strict=True):
+            assert one.row is other.row
+            assert shifted(one, first) == other.immediates
+    for each, same in zip(before.globals, after.globals, strict=True):
+        assert shown(each.init, first) == shown(same.init)
+    for element, like in zip(before.elements, after.elements, strict=True):
+        assert [shown(item, first) for item in element.items] == [*map(shown, like.items)]
+    # And away again. Padding is lost where an index needed the room.
+    new_import = after.functions[first].imported
+    assert new_import is not None
+    after.imports.remove(new_import)
+    again = Module.from_bytes(after.to_bytes())
+    codes = zip(before.functions, again.functions, strict=True)
+    for old, new in codes:
+        if old.imported is None and old.code != new.code:
+            pairs_of = zip(instructions(old), instructions(new), strict=True)
+            assert all((a.row, a.immediates) == (b.row, b.immediates) for a, b in pairs_of)
+
+
+def shown(item: Function | Const | None, first: int | None = None) -> object:
+    """What stands there, with indices; those of functions from the ``first`` on are one more."""
+    if item is None:
+        return None
+    if isinstance(item, Function):
+        return item.index + (first is not None and item.index >= first)
+    return [
+        (instr.row, [str(shown(each, first)) for each in instr.immediates])
+        if any(isinstance(each, Function) for each in instr.immediates)
+        else str(instr)
+        for instr in item.instrs
+    ]
+
+
+def shifted(instr: RawInstr, first: int = 0) -> tuple[Any, ...]:
     pairs = zip(instr.row.immediates, instr.immediates, strict=True)
     return (
-        tuple(value + (each.kind.space == "func") for each, value in pairs)
+        tuple(value + (each.kind.space == "func" and value >= first) for each, value in pairs)
         if any(each.kind.space == "func" for each in instr.row.immediates)
         else instr.immediates
     )

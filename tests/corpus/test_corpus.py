@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -132,10 +134,42 @@ def test_fetch_checks_what_it_got(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not entry.path.exists()
 
 
+def test_fetch_checks_a_wheel_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WASMIR_CORPUS_CACHE", str(tmp_path / "cache"))
+    archive = tmp_path / "archive.whl"
+    with zipfile.ZipFile(archive, "w") as wheel:
+        wheel.writestr("package/module.wasm", b"right")
+    monkeypatch.setattr("corpus.fetch.pip_download", lambda _package, _folder: archive)
+
+    entry = replace(_entry(archive, b"right"), npm=None, pypi="fake")
+    assert entry.package == "fake 1.0.0 (PyPI)"
+    assert fetch(entry) is True
+    assert entry.path.read_bytes() == b"right"
+    assert fetch(entry) is False
+    entry.path.unlink()
+    missing = replace(entry, files=(replace(entry.files[0], member="package/other.wasm"),))
+    with pytest.raises(CorpusError, match=r"archive\.whl has no file package/other\.wasm"):
+        fetch(missing)
+
+
+def test_fetch_says_what_a_tarball_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WASMIR_CORPUS_CACHE", str(tmp_path / "cache"))
+    archive = _archive(tmp_path, b"right")
+    monkeypatch.setattr("corpus.fetch.npm_pack", lambda _package, _folder: archive)
+    entry = _entry(archive, b"right")
+    missing = replace(entry, files=(replace(entry.files[0], member="package/other.wasm"),))
+    with pytest.raises(CorpusError, match=r"archive\.tgz has no file package/other\.wasm"):
+        fetch(missing)
+
+
+def test_every_external_entry_is_of_one_registry() -> None:
+    assert all((entry.npm is None) != (entry.pypi is None) for entry in externals())
+
+
 def test_fetch_without_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("corpus.fetch._npms", lambda: iter(()))
     monkeypatch.setenv("WASMIR_CORPUS_CACHE", str(tmp_path))
-    entry = externals()[0]
+    entry = next(entry for entry in externals() if entry.npm is not None)
     with pytest.raises(CorpusError, match="takes npm, and there is none: install Node"):
         fetch(entry)
     assert list(tmp_path.iterdir()) == []
