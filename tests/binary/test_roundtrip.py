@@ -147,6 +147,18 @@ def check_survey(noted: Survey) -> None:
     assert set(walked.users) == set(noted.users)
 
 
+@pytest.mark.parametrize("last", ["unreachable", "return", "br 0", "rethrow 1", "throw 0"])
+def test_dead_code_that_ends_as_it_begins(last: str) -> None:
+    """Instructions are one object per spelling: the last one being the first doesn't make it it."""
+    text = f"try call 0 catch_all block {last} try call 0 catch_all end {last} end end"
+    opened = Module.from_bytes(assembled(f"(module (tag) (func {text}))"))
+    (function,) = opened.functions
+    noted = function.survey_with("try")
+    assert noted is not None
+    assert len(noted.sites) == len(noted.dead) == 1
+    check_survey(noted)
+
+
 # Whole modules
 
 
