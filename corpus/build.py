@@ -23,19 +23,37 @@ __all__ = ["build", "can_rebuild", "record", "wasm_tools"]
 
 _GENERATORS: Final = {"deep.py": deep.text}
 _CPP_FLAGS: Final = (
-    "-target",
-    "wasm32-freestanding",
-    "-mcpu=generic+exception_handling+reference_types+multivalue",
+    "--target=wasm32-unknown-unknown",
+    "-ffreestanding",
+    "-mexception-handling",
+    "-mmultivalue",
+    "-mreference-types",
     "-std=c++20",
-    "-fwasm-exceptions",
     "-fexceptions",
-    "-fno-sanitize=all",
+    "-fwasm-exceptions",
     "-Wall",
     "-Wextra",
     # Debug information names the folder of the compilation: make it the same everywhere.
     "-ffile-compilation-dir=.",
 )
-_LINK_FLAGS: Final = ("--no-entry", "--export=__cpp_exception")
+_DIALECT: Final = {
+    "legacy": ("-mllvm", "-wasm-use-legacy-eh=true"),
+    "exnref": ("-mllvm", "-wasm-use-legacy-eh=false"),
+}
+_LINK_FLAGS: Final = (
+    "--no-entry",
+    "--export=__cpp_exception",
+    # An exception that leaves the module leaves it where it was: an embedder wants to see that.
+    "--export=__stack_pointer",
+)
+# Without debug information, which would not survive that, no relocation is left padded.
+_LINK_FLAGS_WITHOUT_DEBUG: Final = (
+    "--strip-debug",
+    "--keep-section=name",
+    "--compress-relocations",
+)
+_SJLJ: Final = "-wasm-enable-sjlj"
+"""The flag of programs that use setjmp and longjmp, which need a runtime of their own."""
 
 
 def wasm_tools() -> str:
@@ -81,15 +99,9 @@ def build(module: Module) -> bytes:
             text.write_text(_GENERATORS[module.source.name](), encoding="utf-8")
             _run([wasm_tools(), "parse", str(text), "-o", str(out)])
         elif module.producer == "cpp-object":
-            _compile(module.source, module.flags, out)
+            _compile(module, module.source, out)
         elif module.producer == "cpp":
-            objects = [folder / "program.o", folder / "runtime.o"]
-            for source, target in zip(
-                (module.source, module.source.parent / "runtime.cpp"), objects, strict=True
-            ):
-                _compile(source, module.flags, target)
-            debug = () if "-g" in module.flags else ("--strip-debug", "--keep-section=name")
-            _zig("wasm-ld", *_LINK_FLAGS, *debug, *map(str, objects), "-o", str(out))
+            _link(module, folder, out)
         else:
             raise CorpusError(f"{module.name}: no producer {module.producer!r}")
         _run([wasm_tools(), "validate", "-f", "all", str(out)])
@@ -108,13 +120,29 @@ def record(module: Module, data: bytes, digest: str) -> None:
     write_whole(MANIFEST, changed.encode())
 
 
-def _compile(source: Path, flags: Sequence[str], target: Path) -> None:
+def _compile(module: Module, source: Path, target: Path) -> None:
     # By relative names, from the corpus's folder: what the compiler writes down of them is the same
     # everywhere.
     relative = source.relative_to(CORPUS).as_posix()
-    # ziglang's default is debug information, and a -g after a -g0 does not bring it back.
-    debug = () if "-g" in flags else ("-g0",)
-    _zig("c++", *_CPP_FLAGS, *debug, *flags, "-c", relative, "-o", str(target))
+    # As clang itself: `zig c++` knows fewer levels of optimisation than there are flags for.
+    _zig(
+        "clang", *_CPP_FLAGS, *_DIALECT[module.eh], *module.flags, "-c", relative, "-o", str(target)
+    )
+
+
+def _link(module: Module, folder: Path, target: Path) -> None:
+    """The program and the runtimes that it needs, compiled alike and made one."""
+    runtimes = ["runtime.cpp", "sjlj.cpp"] if _SJLJ in module.flags else ["runtime.cpp"]
+    objects = []
+    for source in (module.source, *(module.source.parent / name for name in runtimes)):
+        objects.append(str(folder / f"{source.stem}.o"))
+        _compile(module, source, folder / f"{source.stem}.o")
+    flags = [*_LINK_FLAGS, *module.link]
+    if "-g" not in module.flags:
+        flags += _LINK_FLAGS_WITHOUT_DEBUG
+    if _SJLJ in module.flags:
+        flags.append("--export=__c_longjmp")
+    _zig("wasm-ld", *flags, *objects, "-o", str(target))
 
 
 def _zig(*arguments: str) -> None:

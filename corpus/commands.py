@@ -64,7 +64,7 @@ def _list(names: list[str]) -> int:
     for entry in [find(name) for name in names] or [*modules(), *externals()]:
         there = entry.path.is_file()
         size = f"{entry.path.stat().st_size:,} bytes" if there else "not fetched"
-        print(f"{entry.name:24}{entry.eh:8}{size:>18}")
+        print(f"{entry.name:30}{entry.eh:8}{size:>18}")
         print(f"    {entry.why}")
         if isinstance(entry, External):
             counts = ", ".join(f"{count:,} {name}" for name, count in entry.exceptions.items())
@@ -86,7 +86,7 @@ def _build(names: list[str]) -> int:
         digest = hashlib.sha256(data).hexdigest()
         change = "same" if digest == module.sha256 else "CHANGED"
         builder.record(module, data, digest)
-        print(f"{module.name:24}{len(data):>10,} bytes  {change}")
+        print(f"{module.name:30}{len(data):>10,} bytes  {change}")
     return 0
 
 
@@ -94,15 +94,15 @@ def _verify(names: list[str]) -> int:
     wrong = 0
     for module in _own(names):
         problem = _problem(module)
-        print(f"{module.name:24}{problem or 'ok'}")
+        print(f"{module.name:30}{problem or 'ok'}")
         wrong += problem is not None and not problem.startswith("ok")
     for entry in () if names else externals():
         if not entry.fetched:
-            print(f"{entry.name:24}not fetched")
+            print(f"{entry.name:30}not fetched")
         elif all(sha256_of(entry.folder / file.name) == file.sha256 for file in entry.files):
-            print(f"{entry.name:24}ok")
+            print(f"{entry.name:30}ok")
         else:
-            print(f"{entry.name:24}not what the manifest says; `python -m corpus fetch` mends it")
+            print(f"{entry.name:30}not what the manifest says; `python -m corpus fetch` mends it")
             wrong += 1
     return 1 if wrong else 0
 

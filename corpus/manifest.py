@@ -42,6 +42,7 @@ class Module:
     producer: str
     source: Path
     flags: tuple[str, ...]
+    link: tuple[str, ...]
     eh: str
     features: tuple[str, ...]
     runs: bool
@@ -123,6 +124,7 @@ def modules() -> tuple[Module, ...]:
             producer=entry["producer"],
             source=CORPUS / entry["source"],
             flags=tuple(entry.get("flags", ())),
+            link=tuple(entry.get("link", ())),
             eh=entry["eh"],
             features=tuple(entry["features"]),
             runs=entry.get("runs", True),

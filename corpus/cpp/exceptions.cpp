@@ -4,17 +4,23 @@
 
 namespace {
 
+// The host may throw wherever it is called.
+int logged(int value) {
+  host_log(value);
+  return value;
+}
+
 struct Base {
   int value;
   explicit Base(int v) : value(v) {}
   Base(const Base &other) : value(other.value) { host_log(70 + value); }
   virtual ~Base() { host_log(80 + value); }
-  virtual int kind() const { return 1; }
+  virtual int kind() const { return logged(1); }
 };
 
 struct Derived : Base {
   using Base::Base;
-  int kind() const override { return 2; }
+  int kind() const override { return logged(2); }
 };
 
 struct Other {
@@ -161,7 +167,7 @@ EXPORT("nested") int nested(int n, int m) {
           continue;
       } catch (const Derived &) {
         try {
-          sum += raise(n + i);
+          sum += raise(n + i + 2);
         } catch (const Base &) {
           sum += 5;
           break;

@@ -1,7 +1,7 @@
 // The C++ exception ABI on WebAssembly, small: an exception is a header and an object from a bump
 // allocator, `throw` throws the tag __cpp_exception with the object's address, and a landing pad asks
-// _Unwind_CallPersonality which of its catch clauses fits. Types match by their type_info: the same
-// class, or a single non-virtual base of it.
+// _Unwind_CallPersonality which of its catch clauses fits. Types match by their type_info: the same type,
+// or a class and a public base of it. An ambiguous base is taken for the first of that type.
 #include "runtime.h"
 
 using Byte = unsigned char;
@@ -21,7 +21,8 @@ type_info::~type_info() {}
 }
 } // namespace std
 
-// The classes whose objects the compiler lays out for `typeid`; only their vtables' addresses matter.
+// The classes whose objects the compiler lays out for `typeid`: of their vtables only the addresses matter,
+// which tell one from the other.
 namespace __cxxabiv1 {
 class __class_type_info : public std::type_info {
 public:
@@ -35,16 +36,32 @@ public:
   const __class_type_info *base;
 };
 __si_class_type_info::~__si_class_type_info() {}
+
+// Several bases, or virtual ones.
+class __vmi_class_type_info : public __class_type_info {
+public:
+  ~__vmi_class_type_info() override;
+  struct Base {
+    const __class_type_info *type;
+    long offset_and_flags; // the offset shifted by 8; of a virtual base, where the vtable has it
+  };
+  unsigned flags;
+  unsigned count;
+  Base bases[1]; // as many as there are
+};
+__vmi_class_type_info::~__vmi_class_type_info() {}
 } // namespace __cxxabiv1
 
-// The type_info of int, which a C++ library would have: no vtable is looked at for it.
+// The type_infos of int and of text, which a C++ library would have: no vtable is looked at for them.
 struct FundamentalTypeInfo {
   const void *vtable;
   const char *name;
 };
 extern "C" const FundamentalTypeInfo _ZTIi = {nullptr, "i"};
+extern "C" const FundamentalTypeInfo _ZTIPKc = {nullptr, "PKc"};
 
 extern "C" void *__vtable_of_si_class[] __asm__("_ZTVN10__cxxabiv120__si_class_type_infoE");
+extern "C" void *__vtable_of_vmi_class[] __asm__("_ZTVN10__cxxabiv121__vmi_class_type_infoE");
 
 // On WebAssembly, destructors return their object.
 using Destructor = void *(*)(void *);
@@ -52,7 +69,8 @@ using Destructor = void *(*)(void *);
 struct Exception {
   const std::type_info *type;
   Destructor destructor;
-  int handlers; // how many catch clauses hold it
+  void *adjusted; // the object, or the base of it that the catch clause names
+  int handlers;   // how many catch clauses hold it
   bool rethrown;
   Exception *next; // the caught ones, innermost first
 };
@@ -61,10 +79,13 @@ static Byte heap[1 << 16] __attribute__((aligned(16)));
 static size_t used;
 static Exception *caught;
 static int alive;
+static int uncaught;
 
 static Exception *header(void *object) { return static_cast<Exception *>(object) - 1; }
 
 EXPORT("exceptions_alive") int exceptions_alive() { return alive; }
+
+int uncaught_exceptions() { return uncaught; }
 
 extern "C" {
 
@@ -87,6 +108,7 @@ void __cxa_free_exception(void *) noexcept { alive--; }
 [[noreturn]] void __cxa_throw(void *object, std::type_info *type, Destructor destructor) {
   header(object)->type = type;
   header(object)->destructor = destructor;
+  uncaught++;
   __builtin_wasm_throw(0, object);
 }
 
@@ -94,11 +116,12 @@ void *__cxa_begin_catch(void *object) noexcept {
   Exception *exception = header(object);
   exception->handlers++;
   exception->rethrown = false;
+  uncaught--;
   if (caught != exception) {
     exception->next = caught;
     caught = exception;
   }
-  return object;
+  return exception->adjusted;
 }
 
 void __cxa_end_catch() {
@@ -117,10 +140,11 @@ void __cxa_end_catch() {
   if (!caught)
     std::terminate();
   caught->rethrown = true;
+  uncaught++;
   __builtin_wasm_throw(0, caught + 1);
 }
 
-void *__cxa_get_exception_ptr(void *object) noexcept { return object; }
+void *__cxa_get_exception_ptr(void *object) noexcept { return header(object)->adjusted; }
 
 [[noreturn]] void __clang_call_terminate(void *) noexcept { std::terminate(); }
 
@@ -128,10 +152,44 @@ void *__cxa_get_exception_ptr(void *object) noexcept { return object; }
 
 int __cxa_atexit(void (*)(void *), void *, void *) noexcept { return 0; }
 
-// `operator delete` for the deleting destructors in the vtables above.
+// A static local: the first byte of its guard says that it is there, the second that it is being made.
+int __cxa_guard_acquire(Byte *guard) {
+  if (guard[0])
+    return 0;
+  if (guard[1])
+    std::terminate(); // it needs itself
+  guard[1] = 1;
+  return 1;
 }
-void operator delete(void *) noexcept {}
-void operator delete(void *, size_t) noexcept {}
+void __cxa_guard_release(Byte *guard) noexcept { guard[0] = 1, guard[1] = 0; }
+void __cxa_guard_abort(Byte *guard) noexcept { guard[1] = 0; }
+}
+
+// --- what `new` gives: a bump allocator that starts again when all is given back
+
+static Byte free_store[1 << 14] __attribute__((aligned(16)));
+static size_t taken;
+static int allocations;
+
+int allocations_alive() { return allocations; }
+
+void *operator new(size_t size) {
+  if (allocations == 0)
+    taken = 0;
+  if (size > sizeof free_store - taken)
+    throw "out of memory";
+  allocations++;
+  void *result = free_store + taken;
+  taken += (size + 15) & ~size_t(15);
+  return result;
+}
+void *operator new[](size_t size) { return operator new(size); }
+void operator delete(void *object) noexcept { allocations -= object != nullptr; }
+void operator delete(void *object, size_t) noexcept { operator delete(object); }
+void operator delete[](void *object) noexcept { operator delete(object); }
+void operator delete[](void *object, size_t) noexcept { operator delete(object); }
+
+extern "C" [[noreturn]] void __cxa_throw_bad_array_new_length() { throw "bad array new length"; }
 
 // --- the personality
 
@@ -166,15 +224,34 @@ static long signed_leb(const Byte *&at) {
   }
 }
 
-static bool catches(const std::type_info *handler, const std::type_info *type) {
-  while (handler != type) {
-    // An object's first word is its vtable's address point, two words into the vtable.
-    auto vtable = *reinterpret_cast<void *const *const *>(type);
-    if (vtable != static_cast<void **>(__vtable_of_si_class) + 2)
-      return false;
-    type = static_cast<const __cxxabiv1::__si_class_type_info *>(type)->base;
+// The first word of an object with virtual functions, type_infos too: where its vtable's functions start.
+static void *const *vtable_of(const void *object) {
+  return *static_cast<void *const *const *>(object);
+}
+
+// The part of the object, of the given type, that a handler for another type would get; null for none.
+static Byte *caught_as(const std::type_info *handler, const std::type_info *type, Byte *object) {
+  if (handler == type) // a pointer is given as itself
+    return type == reinterpret_cast<const std::type_info *>(&_ZTIPKc) ? *reinterpret_cast<Byte **>(object)
+                                                                     : object;
+  auto vtable = vtable_of(type);
+  if (vtable == static_cast<void **>(__vtable_of_si_class) + 2)
+    return caught_as(handler, static_cast<const __cxxabiv1::__si_class_type_info *>(type)->base, object);
+  if (vtable != static_cast<void **>(__vtable_of_vmi_class) + 2)
+    return nullptr;
+  auto several = static_cast<const __cxxabiv1::__vmi_class_type_info *>(type);
+  for (unsigned i = 0; i < several->count; i++) {
+    const auto &base = several->bases[i];
+    bool is_virtual = base.offset_and_flags & 1, is_public = base.offset_and_flags & 2;
+    if (!is_public)
+      continue;
+    long offset = base.offset_and_flags >> 8;
+    if (is_virtual)
+      offset = *reinterpret_cast<const long *>(reinterpret_cast<const Byte *>(vtable_of(object)) + offset);
+    if (Byte *found = caught_as(handler, base.type, object + offset))
+      return found;
   }
-  return true;
+  return nullptr;
 }
 
 // Walks the exception table (the "LSDA" of the Itanium ABI, with WebAssembly's call sites: pairs of
@@ -182,6 +259,7 @@ static bool catches(const std::type_info *handler, const std::type_info *type) {
 extern "C" int _Unwind_CallPersonality(void *object) {
   LandingPadContext &context = __wasm_lpad_context;
   context.selector = 0;
+  header(object)->adjusted = object;
   const Byte *at = context.table;
   if (!at)
     return 0;
@@ -206,7 +284,11 @@ extern "C" int _Unwind_CallPersonality(void *object) {
     long filter = signed_leb(record);
     if (filter > 0) {
       const std::type_info *handler = types[-filter];
-      if (!handler || catches(handler, header(object)->type)) {
+      void *found = object;
+      if (handler)
+        found = caught_as(handler, header(object)->type, static_cast<Byte *>(object));
+      if (found) {
+        header(object)->adjusted = found;
         context.selector = Word(filter);
         return 0;
       }

@@ -125,10 +125,19 @@ def _how(reason: str) -> str:
 
 
 def run_calls(
-    modules: Sequence[Path], calls: Sequence[tuple[str, Sequence[int]]] | None = None
+    modules: Sequence[Path],
+    calls: Sequence[tuple[str, Sequence[int]]] | None = None,
+    *,
+    log_throws_at: int | None = None,
 ) -> list[Run]:
-    """Call every export of each module with a grid of inputs (or make the given ``calls``)."""
-    chosen = {} if calls is None else {"calls": calls}
+    """Call every export of each module with a grid of inputs (or make the given ``calls``).
+
+    With ``log_throws_at``, the import ``env.log`` throws when a call of an export calls it for that
+    time: an exception where a program has none of its own.
+    """
+    chosen: dict[str, object] = {} if calls is None else {"calls": calls}
+    if log_throws_at is not None:
+        chosen["log_throws_at"] = log_throws_at
     request = [{"path": str(path), **chosen} for path in modules]
     answer = run_script("calls.mjs", {"modules": request})
     return [

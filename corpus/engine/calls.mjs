@@ -2,7 +2,8 @@
 // be seen from outside: results, what was thrown (tag, payload, which object), traps, the order of
 // logged values, exported globals and memories. Two modules that behave alike give the same answer.
 //
-// Standard input: {"modules": [{"path": …, "calls": [[export, [argument…]], …] or absent}, …]}
+// Standard input: {"modules": [{"path": …, "calls": [[export, [argument…]], …] or absent,
+//   "log_throws_at": number or absent}, …]}; a log that throws does so when it is called for that time.
 // Standard output: [{"calls": [{"export", "arguments", "outcome", "log", "state"}, …]} or {"error"}, …]
 
 import { createHash } from "node:crypto";
@@ -34,14 +35,14 @@ const hostValues = [
 ];
 const hostValue = (n) => hostValues[(n >>> 0) % hostValues.length];
 
-function run({ path, calls }) {
+function run({ path, calls, log_throws_at }) {
   let module;
   try {
     module = new WebAssembly.Module(readFileSync(path));
   } catch (error) {
     return { error: String(error) };
   }
-  const session = new Session(module, path);
+  const session = new Session(module, path, log_throws_at);
   try {
     session.start();
   } catch (error) {
@@ -51,12 +52,14 @@ function run({ path, calls }) {
 }
 
 class Session {
-  constructor(module, path) {
+  constructor(module, path, logThrowsAt) {
     this.module = module;
     this.path = path;
+    this.logThrowsAt = logThrowsAt;
     this.log = [];
     this.tags = new Map(); // tag object -> name
     this.objects = new Map(); // opaque object (a struct, an array) -> label
+    this.digests = new Map(); // exported memory's name -> its MemoryDigest
     this.hostExceptions = new Map(); // number -> the one WebAssembly.Exception for it
     const tag = new WebAssembly.Tag({ parameters: ["i32"] });
     const other = new WebAssembly.Tag({ parameters: ["i32"] });
@@ -71,6 +74,7 @@ class Session {
             console.error(`endless loop in ${this.path}: ${this.current}`);
             process.exit(1);
           }
+          if (this.log.length === this.logThrowsAt) throw hostValue(0);
         },
         throw_js: (n) => {
           throw hostValue(n);
@@ -105,6 +109,7 @@ class Session {
   start() {
     // Traps of the start function are the module's own affair: instantiation fails, and says so.
     this.instance = new WebAssembly.Instance(this.module, this.imports);
+    this.stackPointer = this.instance.exports.__stack_pointer?.value;
     for (const { name, kind } of WebAssembly.Module.exports(this.module)) {
       const value = this.instance.exports[name];
       if (kind === "tag" && !this.tags.has(value)) this.tags.set(value, `export ${name}`);
@@ -132,7 +137,10 @@ class Session {
     } catch (error) {
       outcome = this.thrown(error);
     }
-    return { export: name, arguments: args, outcome, log: this.log, state: this.state() };
+    const state = this.state();
+    // What left the module, or trapped in it, left its frames too; so an embedder has to do this.
+    if (this.stackPointer !== undefined) this.instance.exports.__stack_pointer.value = this.stackPointer;
+    return { export: name, arguments: args, outcome, log: this.log, state };
   }
 
   thrown(error) {
@@ -180,8 +188,8 @@ class Session {
       if (value instanceof WebAssembly.Global) {
         state[name] = this.show(value.value);
       } else if (value instanceof WebAssembly.Memory) {
-        const bytes = new Uint8Array(value.buffer);
-        state[name] = `${bytes.length}:${createHash("sha1").update(bytes).digest("hex")}`;
+        if (!this.digests.has(name)) this.digests.set(name, new MemoryDigest());
+        state[name] = this.digests.get(name).of(value);
       }
     }
     return state;
@@ -200,6 +208,29 @@ class Session {
       return this.objects.get(value);
     }
     return `${typeof value} ${String(value)}`;
+  }
+}
+
+// A hash of a memory after each call. A call changes little of it: the rest is compared with what was
+// there before, which takes a tenth of the time of hashing it.
+class MemoryDigest {
+  static PAGE = 4096;
+  seen = Buffer.alloc(0);
+  pages = [];
+
+  of(memory) {
+    const bytes = Buffer.from(memory.buffer);
+    const before = this.seen.length;
+    if (before < bytes.length) this.seen = Buffer.concat([this.seen], bytes.length);
+    for (let start = 0; start < bytes.length; start += MemoryDigest.PAGE) {
+      const end = Math.min(start + MemoryDigest.PAGE, bytes.length);
+      if (start < before && bytes.compare(this.seen, start, end, start, end) === 0) continue;
+      bytes.copy(this.seen, start, start, end);
+      const page = createHash("sha1").update(bytes.subarray(start, end)).digest("hex");
+      this.pages[start / MemoryDigest.PAGE] = page;
+    }
+    const digest = createHash("sha1").update(this.pages.join()).digest("hex");
+    return `${bytes.length}:${digest}`;
   }
 }
 

@@ -56,7 +56,7 @@ PAIRS = {
 }
 
 
-def _module(folder: Path, name: str, body: str) -> Path:
+def _module(folder: Path, name: str, body: str, template: str = TEMPLATE) -> Path:
     try:
         program = wasm_tools()
     except CorpusError as error:
@@ -64,7 +64,7 @@ def _module(folder: Path, name: str, body: str) -> Path:
     path = folder / f"{name}.wasm"
     subprocess.run(
         [program, "parse", "-", "-o", path],
-        input=TEMPLATE.format(body=body),
+        input=template.format(body=body),
         text=True,
         check=True,
         timeout=60,
@@ -88,6 +88,28 @@ def test_identity_is_told_apart_from_equality(tmp_path: Path) -> None:
     thrown = _module(tmp_path, "thrown", "i32.const 1 call $throw_wasm i32.const 0")
     [run] = run_calls([thrown])
     assert run.calls[0].outcome == {"thrown": "host exception 1"}
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_log_throws_when_it_is_told_to(tmp_path: Path) -> None:
+    logging = _module(
+        tmp_path, "logging", "i32.const 7 call $log i32.const 8 call $log i32.const 1"
+    )
+    outcomes = []
+    for when in (1, 2, 3):
+        [run] = run_calls([logging], log_throws_at=when)
+        outcomes.append((run.calls[0].log, run.calls[0].outcome))
+    thrown = {"thrown": "host value 0"}
+    assert outcomes == [(["7"], thrown), (["7", "8"], thrown), (["7", "8"], {"returned": ["1"]})]
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_stack_pointer_is_put_back_after_each_call(tmp_path: Path) -> None:
+    text = TEMPLATE.replace('$g (export "g")', '$g (export "__stack_pointer")')
+    body = "global.get $g i32.const 16 i32.sub global.set $g i32.const 1 throw $a"
+    leaving = _module(tmp_path, "leaving", body, text)
+    [run] = run_calls([leaving], [("f", ()), ("f", ())])
+    assert [call.state["__stack_pointer"] for call in run.calls] == ["-16", "-16"]
 
 
 @pytest.mark.usefixtures("engine")

@@ -374,14 +374,14 @@ def test_the_same_bytes_again() -> None:
 
 
 def test_there_and_back_is_no_larger_than_what_a_compiler_makes() -> None:
-    """By little: less than 6% above what LLVM makes in the legacy dialect of the same program."""
+    """By little: less than 7% above what LLVM makes in the legacy dialect of the same program."""
     legacy = find("cpp-legacy-O2").path.read_bytes()
     direct = len(back(find("cpp-exnref-O2").path.read_bytes()))
     opened = Module.from_bytes(legacy)
     LegacyToExnref().run(opened)
     there = opened.to_bytes()
-    assert direct < 1.06 * len(legacy)
-    assert len(back(there)) < 1.06 * len(legacy)
+    assert direct < 1.07 * len(legacy)
+    assert len(back(there)) < 1.07 * len(legacy)
     assert len(back(there)) < len(there)
 
 
