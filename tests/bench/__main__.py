@@ -21,28 +21,13 @@ from corpus.engine import EngineError
 from corpus.files import write_whole
 from corpus.manifest import CorpusError, externals, find
 from tests.bench.measure import Command, interleaved, one_core
-from tests.bench.rivals import fetch_wasm_opt, wasm_opt
+from tests.bench.rivals import fetch_wasm_opt, translation, wasm_opt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 VALIDATE = "V: wasm-tools validate"
 SMALL = ("cpp-legacy-O2", "legacy-deep")
-BINARYEN_FEATURES = [
-    "--enable-bulk-memory",
-    "--enable-exception-handling",
-    "--enable-gc",
-    "--enable-memory64",
-    "--enable-multimemory",
-    "--enable-multivalue",
-    "--enable-mutable-globals",
-    "--enable-nontrapping-float-to-int",
-    "--enable-reference-types",
-    "--enable-sign-ext",
-    "--enable-simd",
-    "--enable-tail-call",
-    "--enable-threads",
-]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -145,9 +130,9 @@ def _commands(path: Path, folder: Path) -> list[Command]:
     other = wasm_opt()
     if other is not None:
         label, program = other
-        flags = [*BINARYEN_FEATURES, "--translate-to-exnref", "-g", file, "-o", str(rival)]
         # Its threads would share the one core with one another.
-        commands.append(Command(label, [*program, *flags], {"BINARYEN_CORES": "1"}, output=rival))
+        one_thread = {"BINARYEN_CORES": "1"}
+        commands.append(Command(label, translation(program, path, rival), one_thread, output=rival))
     return commands
 
 

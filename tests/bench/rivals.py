@@ -7,19 +7,45 @@ import shutil
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from corpus.engine import node
 from corpus.fetch import npm_pack
 from corpus.files import sha256_of, write_whole
 from corpus.manifest import CorpusError, cache_folder
 
-__all__ = ["fetch_wasm_opt", "wasm_opt"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["fetch_wasm_opt", "translation", "wasm_opt"]
 
 # The npm package holds Binaryen as WebAssembly, which Node runs: slower than a native build.
 _PACKAGE = "binaryen"
 _VERSION = "132.0.0"
 _SHA256 = "6543555fb29bb92548f325c7dc18e9ab7dbb1215edda25993d1e3f71d85b8618"
 _MEMBERS = ("package/bin/wasm-opt", "package/bin/package.json", "package/package.json")
+
+_FEATURES = (
+    "--enable-bulk-memory",
+    "--enable-exception-handling",
+    "--enable-gc",
+    "--enable-memory64",
+    "--enable-multimemory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+    "--enable-simd",
+    "--enable-tail-call",
+    "--enable-threads",
+)
+
+
+def translation(program: Sequence[str], source: Path, target: Path, *more: str) -> list[str]:
+    """The command that converts a module from legacy exception handling to exnref, names kept."""
+    flags = [*_FEATURES, "--translate-to-exnref", *more, "-g"]
+    return [*program, *flags, str(source), "-o", str(target)]
 
 
 def wasm_opt() -> tuple[str, list[str]] | None:
