@@ -76,7 +76,7 @@ def test_every_short_spelling(bits: int, sign: bool) -> None:
             assert read(data, bits, sign=sign) == reference(data, bits, sign=sign), data.hex(" ")
 
 
-@settings(max_examples=500 * SCALE)
+@settings(max_examples=500 * SCALE, deadline=None)
 @given(st.binary(max_size=20), st.integers(1, 70), st.booleans())
 def test_against_the_reference(data: bytes, bits: int, sign: bool) -> None:
     assert read(data, bits, sign=sign) == reference(data, bits, sign=sign)
@@ -94,7 +94,7 @@ def test_range(bits: int) -> None:
         assert read(signed(value), bits, sign=True) in {TOO_LARGE, TOO_LONG}
 
 
-@settings(max_examples=300 * SCALE)
+@settings(max_examples=300 * SCALE, deadline=None)
 @given(st.data(), st.sampled_from([7, 32, 33, 64]))
 def test_padding(data: st.DataObject, bits: int) -> None:
     longest = (bits + 6) // 7
