@@ -125,9 +125,9 @@ class Plan(Scope):
     #: Of a delegate: where the search for a handler goes on, and the clauses it needs.
     target: Scope | None = None
     clauses: list[Handler] | None = None
-    #: The block that stands for the try, if any, and what it is made.
+    #: The block around what stands for the try, if any, and the ``try_table`` in it.
     own: Block | None = None
-    table: TryTable | None = None
+    catching: TryTable | None = None
     #: Whether it is a cleanup that was hoisted, for which all is done but its body.
     hoisted = False
     #: The label of normal completion.
@@ -229,7 +229,7 @@ def stays_within(handler: Handler, plan: Plan, home: Region) -> bool:
         plan = plan.outer.plan
         caught.add(plan.try_)
         # Branches to it name what will stand there by now.
-        inner.add(plan.own or plan.table or plan.try_)
+        inner.add(plan.own or plan.catching or plan.try_)
     pending = [handler.items]
     while pending:
         for item in pending.pop():

@@ -247,7 +247,7 @@ class Planning:
             if within:
                 out = plan.own = Block(try_.type)
             else:
-                out = plan.table = TryTable(try_.type, [])
+                out = plan.catching = TryTable(try_.type, [])
         plan.out = out
         for handler, target in direct:
             handler.label = self.use(self.resolve(target))
@@ -304,8 +304,8 @@ class Planning:
         handler.landing = landing
         handler.label = landing.block
         plan.hoisted = True
-        plan.table = TryTable(plan.try_.type, [Clause(None, landing.block, True)])
-        plan.out = self.label_that_is_there(plan) or plan.table
+        plan.catching = TryTable(plan.try_.type, [Clause(None, landing.block, True)])
+        plan.out = self.label_that_is_there(plan) or plan.catching
         if plan.users is not None:
             self.retarget_users(plan)
         return True
@@ -415,10 +415,10 @@ class Planning:
             plan.clauses = plan.clauses if self.survey.may_throw(plan.try_.items) else None
         out = self.label_that_is_there(plan)
         if plan.clauses is not None:
-            plan.table = TryTable(plan.try_.type, [])
+            plan.catching = TryTable(plan.try_.type, [])
         elif out is None:
             plan.own = Block(plan.try_.type)
-        plan.out = out or plan.table or plan.own or plan.try_
+        plan.out = out or plan.catching or plan.own or plan.try_
         if plan.users is not None:
             self.retarget_users(plan)
 

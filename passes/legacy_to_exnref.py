@@ -186,7 +186,7 @@ class _Conversion(Planning):
 
     def rewrite_try(self, plan: Plan) -> None:
         try_ = plan.try_
-        table = plan.table
+        table = plan.catching
         if table is not None and plan.hoisted:
             table.items = self.body_of(plan)
             plan.items[plan.index] = table
@@ -201,7 +201,9 @@ class _Conversion(Planning):
         comes_out = self.comes_out(plan)
         table.items = self.body_of(plan)
         landings = [h for h in handlers if h.landing is not None and h.hoisted is None]
-        items = self.around(plan, table, landings, comes_out=comes_out) if landings else [table]
+        items: list[Item] = [table]
+        if landings:
+            items = self.around(plan, table, landings, comes_out=comes_out)
         own = plan.own
         if own is not None and own in self.used:
             own.items = items
@@ -324,7 +326,7 @@ class _Conversion(Planning):
             region.items[index] = TryTable(try_.type, clauses, try_.items)
 
     def rewrite_delegate(self, plan: Plan) -> None:
-        table = plan.table
+        table = plan.catching
         if plan.clauses is None or table is None:
             self.replace_by_block(plan)
             return

@@ -13,6 +13,7 @@ import pytest
 
 from corpus.manifest import External, externals, find, modules
 from corpus.manifest import Module as Entry
+from tests.binary.surveyed import said, walked
 from tests.modules import (
     EMPTY_TYPE,
     SCALE,
@@ -40,7 +41,6 @@ from wasmir import (
     Module,
     NumType,
     Structured,
-    Survey,
     Try,
     TryTable,
     WasmError,
@@ -112,39 +112,27 @@ def check(data: bytes) -> int:
 
 
 def check_outline(function: Function, name: str) -> None:
-    """Nothing of that name is hidden, and what is hidden comes back."""
+    """Nothing of that name is hidden, what is hidden comes back, and what decoding notes is what a
+    walk over the full tree finds.
+    """
     code = function.code
     node = {"try": Try, "try_table": TryTable}[name]
     wanted = sum(isinstance(item, node) for item in function.body)
+    expected = walked(function.body)
     function.close()
     noted = function.survey_with(name)
-    outline = function.outline_with(name)
     if noted is None:
         assert wanted == 0
-        assert outline is None
         return
-    assert outline is not None
-    assert noted.body is outline
-    check_survey(noted)
+    outline = noted.body
     assert sum(isinstance(item, node) for item in outline) == wanted
+    assert said(noted) == expected, f"survey of function {function}"
     assert function.code == code, f"outline of function {function}"
-    assert function.body is not outline
+    assert function.outline_with(name) is not outline
+    assert function.code == code, f"outline of function {function}, made anew"
+    assert function.body.outline is False
     assert function.code == code, f"function {function}, outlined and opened"
     function.close()
-
-
-def check_survey(noted: Survey) -> None:
-    """What decoding notes is what a walk finds."""
-    walked = noted.body.function.survey_with("try")
-    assert walked is not None
-    assert walked is not noted
-    assert walked.sites == noted.sites
-    assert walked.dead == noted.dead
-    assert set(walked.delegates) == set(noted.delegates)
-    assert {(id(items), caught) for items, caught in walked.rethrows} == {
-        (id(items), caught) for items, caught in noted.rethrows
-    }
-    assert set(walked.users) == set(noted.users)
 
 
 @pytest.mark.parametrize("last", ["unreachable", "return", "br 0", "rethrow 1", "throw 0"])
@@ -156,7 +144,7 @@ def test_dead_code_that_ends_as_it_begins(last: str) -> None:
     noted = function.survey_with("try")
     assert noted is not None
     assert len(noted.sites) == len(noted.dead) == 1
-    check_survey(noted)
+    check_outline(function, "try")
 
 
 # Whole modules

@@ -159,56 +159,76 @@ GOLDENS: dict[str, Golden] = {
     ),
     "local: one for each handler that is active": Golden(
         (
-            "(param i32) try call $f catch_all try call $g catch_all local.get 0 if rethrow 1 else "
-            "rethrow 2 end end call $f rethrow 0 end call $g"
+            "(param i32) try call $f catch_all try call $g catch_all local.get 0 if rethrow 1 "
+            "else rethrow 2 end end call $f rethrow 0 end call $g"
         ),
         """
         (param i32) (local exnref exnref)
+        block (result exnref)
+          try_table (catch_all_ref 0)
+            call $f
+          end
+          call $g return
+        end
+        local.set 1
         block
           block (result exnref)
             try_table (catch_all_ref 0)
-              call $f
+              call $g
             end
             br 1
           end
-          local.set 1
-          block
-            block (result exnref)
-              try_table (catch_all_ref 0)
-                call $g
-              end
-              br 1
-            end
-            local.set 2 local.get 0
-            if
-              local.get 2 throw_ref
-            else
-              local.get 1 throw_ref
-            end
+          local.set 2 local.get 0
+          if
+            local.get 2 throw_ref
+          else
+            local.get 1 throw_ref
           end
-          call $f local.get 1 throw_ref
         end
-        call $g
+        call $f local.get 1 throw_ref
         """,
+        {
+            "hoist": """
+            (param i32) (local exnref exnref)
+            block
+              block (result exnref)
+                try_table (catch_all_ref 0)
+                  call $f
+                end
+                br 1
+              end
+              local.set 1
+              block
+                block (result exnref)
+                  try_table (catch_all_ref 0)
+                    call $g
+                  end
+                  br 1
+                end
+                local.set 2 local.get 0
+                if
+                  local.get 2 throw_ref
+                else
+                  local.get 1 throw_ref
+                end
+              end
+              call $f local.get 1 throw_ref
+            end
+            call $g
+            """,
+        },
     ),
     "local: handlers of one try share it": Golden(
         (
-            "try call $f catch $e i32.const 0 if rethrow 1 end catch $d i32.const 0 if rethrow 1 "
-            "end end call $g"
+            "try call $f catch $e i32.const 0 if rethrow 1 end catch $d i32.const 0 if "
+            "rethrow 1 end end call $g"
         ),
         """
         (local exnref)
         block
           block (result exnref)
-            block (result exnref)
-              try_table (catch_ref $e 1) (catch_ref $d 0)
-                call $f
-              end
-              br 2
-            end
-            local.set 0 i32.const 0
-            if
-              local.get 0 throw_ref
+            try_table (catch_ref $e 0) (catch_ref $d 0)
+              call $f
             end
             br 1
           end
@@ -220,12 +240,12 @@ GOLDENS: dict[str, Golden] = {
         call $g
         """,
         {
-            "order": """
+            "share": """
             (local exnref)
             block
               block (result exnref)
                 block (result exnref)
-                  try_table (catch_ref $e 0) (catch_ref $d 1)
+                  try_table (catch_ref $e 1) (catch_ref $d 0)
                     call $f
                   end
                   br 2
@@ -248,20 +268,26 @@ GOLDENS: dict[str, Golden] = {
     "stack": Golden(
         "try call $f catch_all call $g rethrow 0 end call $f",
         """
-        block
-          block (result exnref)
-            try_table (catch_all_ref 0)
-              call $f
-            end
-            br 1
+        block (result exnref)
+          try_table (catch_all_ref 0)
+            call $f
           end
-          call $g throw_ref
+          call $f return
         end
-        call $f
+        call $g throw_ref
         """,
         {
             "stack": """
             (local exnref)
+            block (result exnref)
+              try_table (catch_all_ref 0)
+                call $f
+              end
+              call $f return
+            end
+            local.set 0 call $g local.get 0 throw_ref
+            """,
+            "hoist": """
             block
               block (result exnref)
                 try_table (catch_all_ref 0)
@@ -269,7 +295,7 @@ GOLDENS: dict[str, Golden] = {
                 end
                 br 1
               end
-              local.set 0 call $g local.get 0 throw_ref
+              call $g throw_ref
             end
             call $f
             """,
@@ -278,20 +304,26 @@ GOLDENS: dict[str, Golden] = {
     "stack, with operands above the exception": Golden(
         "try call $f catch_all call $v call $v rethrow 0 end call $f",
         """
-        block
-          block (result exnref)
-            try_table (catch_all_ref 0)
-              call $f
-            end
-            br 1
+        block (result exnref)
+          try_table (catch_all_ref 0)
+            call $f
           end
-          call $v call $v drop drop throw_ref
+          call $f return
         end
-        call $f
+        call $v call $v drop drop throw_ref
         """,
         {
             "stack": """
             (local exnref)
+            block (result exnref)
+              try_table (catch_all_ref 0)
+                call $f
+              end
+              call $f return
+            end
+            local.set 0 call $v call $v local.get 0 throw_ref
+            """,
+            "hoist": """
             block
               block (result exnref)
                 try_table (catch_all_ref 0)
@@ -299,7 +331,7 @@ GOLDENS: dict[str, Golden] = {
                 end
                 br 1
               end
-              local.set 0 call $v call $v local.get 0 throw_ref
+              call $v call $v drop drop throw_ref
             end
             call $f
             """,
@@ -309,17 +341,29 @@ GOLDENS: dict[str, Golden] = {
         "try call $f catch_all call $v call $v call $v call $v rethrow 0 end call $f",
         """
         (local exnref)
-        block
-          block (result exnref)
-            try_table (catch_all_ref 0)
-              call $f
-            end
-            br 1
+        block (result exnref)
+          try_table (catch_all_ref 0)
+            call $f
           end
-          local.set 0 call $v call $v call $v call $v local.get 0 throw_ref
+          call $f return
         end
-        call $f
+        local.set 0 call $v call $v call $v call $v local.get 0 throw_ref
         """,
+        {
+            "hoist": """
+            (local exnref)
+            block
+              block (result exnref)
+                try_table (catch_all_ref 0)
+                  call $f
+                end
+                br 1
+              end
+              local.set 0 call $v call $v call $v call $v local.get 0 throw_ref
+            end
+            call $f
+            """,
+        },
     ),
     "delegate (a): nothing in between matters": Golden(
         "try try call $f delegate 0 catch_all call $g end call $g",
@@ -725,16 +769,13 @@ GOLDENS: dict[str, Golden] = {
         {
             "direct": """
             (result i32)
-            block
-              block (result i32)
-                try_table (catch $i 0)
-                  call $f
-                end
-                br 1
+            block (result i32)
+              try_table (catch $i 0)
+                call $f
               end
-              return
+              i32.const 1 return
             end
-            i32.const 1
+            return
             """,
         },
     ),
@@ -957,21 +998,18 @@ GOLDENS: dict[str, Golden] = {
         """,
         {
             "propagate": """
-            block
-              block (result exnref)
-                try_table (catch_all_ref 0)
-                  call $f
-                end
-                br 1
+            block (result exnref)
+              try_table (catch_all_ref 0)
+                call $f
               end
-              throw_ref
+              call $g return
             end
-            call $g
+            throw_ref
             """,
         },
     ),
     "propagate (O7): several from the end": Golden(
-        "try call $f catch $e call $g catch $i drop rethrow 0 catch_all rethrow 0 end call $f",
+        ("try call $f catch $e call $g catch $i drop rethrow 0 catch_all rethrow 0 end call $f"),
         """
         block
           block
@@ -986,17 +1024,13 @@ GOLDENS: dict[str, Golden] = {
         """,
         {
             "propagate": """
-            (local exnref)
             block
               block
                 block (result exnref)
-                  block (result i32 exnref)
-                    try_table (catch $e 2) (catch_ref $i 0) (catch_all_ref 1)
-                      call $f
-                    end
-                    br 3
+                  try_table (catch $e 1) (catch_all_ref 0)
+                    call $f
                   end
-                  local.set 0 drop local.get 0 throw_ref
+                  br 2
                 end
                 throw_ref
               end
@@ -1062,6 +1096,787 @@ GOLDENS: dict[str, Golden] = {
                 br 1
               end
               call $g
+            end
+            call $f
+            """,
+        },
+    ),
+    "hoist (O10): cleanups in a row": Golden(
+        (
+            "try call $f catch_all call $g rethrow 0 end call $f try call $f catch_all call "
+            "$f call $g rethrow 0 end call $g"
+        ),
+        """
+        block (result exnref)
+          block (result exnref)
+            try_table (catch_all_ref 0)
+              call $f
+            end
+            call $f
+            try_table (catch_all_ref 1)
+              call $f
+            end
+            call $g return
+          end
+          call $g throw_ref
+        end
+        call $f call $g throw_ref
+        """,
+        {
+            "stack": """
+            (local exnref)
+            block (result exnref)
+              block (result exnref)
+                try_table (catch_all_ref 0)
+                  call $f
+                end
+                call $f
+                try_table (catch_all_ref 1)
+                  call $f
+                end
+                call $g return
+              end
+              local.set 0 call $g local.get 0 throw_ref
+            end
+            local.set 0 call $f call $g local.get 0 throw_ref
+            """,
+            "hoist": """
+            block
+              block (result exnref)
+                try_table (catch_all_ref 0)
+                  call $f
+                end
+                br 1
+              end
+              call $g throw_ref
+            end
+            call $f
+            block
+              block (result exnref)
+                try_table (catch_all_ref 0)
+                  call $f
+                end
+                br 1
+              end
+              call $f call $g throw_ref
+            end
+            call $g
+            """,
+        },
+    ),
+    "share (O9, O10): cleanups that are alike": Golden(
+        (
+            "try call $f catch_all call $g rethrow 0 end call $f try call $g catch_all call "
+            "$g rethrow 0 end call $g"
+        ),
+        """
+        block (result exnref)
+          try_table (catch_all_ref 0)
+            call $f
+          end
+          call $f
+          try_table (catch_all_ref 0)
+            call $g
+          end
+          call $g return
+        end
+        call $g throw_ref
+        """,
+        {
+            "stack": """
+            (local exnref)
+            block (result exnref)
+              try_table (catch_all_ref 0)
+                call $f
+              end
+              call $f
+              try_table (catch_all_ref 0)
+                call $g
+              end
+              call $g return
+            end
+            local.set 0 call $g local.get 0 throw_ref
+            """,
+            "hoist": """
+            block
+              block (result exnref)
+                try_table (catch_all_ref 0)
+                  call $f
+                end
+                br 1
+              end
+              call $g throw_ref
+            end
+            call $f
+            block
+              block (result exnref)
+                try_table (catch_all_ref 0)
+                  call $g
+                end
+                br 1
+              end
+              call $g throw_ref
+            end
+            call $g
+            """,
+            "share": """
+            block (result exnref)
+              block (result exnref)
+                try_table (catch_all_ref 0)
+                  call $f
+                end
+                call $f
+                try_table (catch_all_ref 1)
+                  call $g
+                end
+                call $g return
+              end
+              call $g throw_ref
+            end
+            call $g throw_ref
+            """,
+        },
+    ),
+    "hoist: to the end of the body of the try around it": Golden(
+        (
+            "try call $f try call $f catch_all call $g rethrow 0 end call $f catch_all call "
+            "$f end call $g"
+        ),
+        """
+        block
+          block
+            try_table (catch_all 0)
+              block (result exnref)
+                call $f
+                try_table (catch_all_ref 0)
+                  call $f
+                end
+                call $f br 3
+              end
+              call $g throw_ref
+            end
+          end
+          call $f
+        end
+        call $g
+        """,
+        {
+            "stack": """
+            (local exnref)
+            block
+              block
+                try_table (catch_all 0)
+                  block (result exnref)
+                    call $f
+                    try_table (catch_all_ref 0)
+                      call $f
+                    end
+                    call $f br 3
+                  end
+                  local.set 0 call $g local.get 0 throw_ref
+                end
+              end
+              call $f
+            end
+            call $g
+            """,
+            "hoist": """
+            block
+              block
+                try_table (catch_all 0)
+                  call $f
+                  block
+                    block (result exnref)
+                      try_table (catch_all_ref 0)
+                        call $f
+                      end
+                      br 1
+                    end
+                    call $g throw_ref
+                  end
+                  call $f
+                end
+                br 1
+              end
+              call $f
+            end
+            call $g
+            """,
+            "jump": """
+            block
+              block
+                try_table (catch_all 0)
+                  block (result exnref)
+                    call $f
+                    try_table (catch_all_ref 0)
+                      call $f
+                    end
+                    call $f br 3
+                  end
+                  call $g br 1
+                end
+              end
+              call $f
+            end
+            call $g
+            """,
+        },
+    ),
+    "hoist: a handler that throws something else": Golden(
+        "try call $f catch $i drop call $g throw $e end call $g",
+        """
+        block (result i32)
+          try_table (catch $i 0)
+            call $f
+          end
+          call $g return
+        end
+        drop call $g throw $e
+        """,
+        {
+            "hoist": """
+            block
+              block (result i32)
+                try_table (catch $i 0)
+                  call $f
+                end
+                br 1
+              end
+              drop call $g throw $e
+            end
+            call $g
+            """,
+        },
+    ),
+    "hoist: out of a handler, behind that": Golden(
+        (
+            "try call $f catch_all call $g try call $f catch_all call $f rethrow 0 end "
+            "rethrow 0 end call $f"
+        ),
+        """
+        block (result exnref)
+          block (result exnref)
+            try_table (catch_all_ref 0)
+              call $f
+            end
+            call $f return
+          end
+          call $g
+          try_table (catch_all_ref 0)
+            call $f
+          end
+          throw_ref
+        end
+        call $f throw_ref
+        """,
+        {
+            "stack": """
+            (local exnref exnref)
+            block (result exnref)
+              block (result exnref)
+                try_table (catch_all_ref 0)
+                  call $f
+                end
+                call $f return
+              end
+              local.set 0 call $g
+              try_table (catch_all_ref 0)
+                call $f
+              end
+              local.get 0 throw_ref
+            end
+            local.set 1 call $f local.get 1 throw_ref
+            """,
+            "hoist": """
+            block
+              block (result exnref)
+                try_table (catch_all_ref 0)
+                  call $f
+                end
+                br 1
+              end
+              call $g
+              block
+                block (result exnref)
+                  try_table (catch_all_ref 0)
+                    call $f
+                  end
+                  br 1
+                end
+                call $f throw_ref
+              end
+              throw_ref
+            end
+            call $f
+            """,
+        },
+    ),
+    "hoist: not what throws the exception of a handler around it": Golden(
+        "try call $f catch_all try call $g catch_all call $f rethrow 1 end end call $f",
+        """
+        (local exnref)
+        block
+          block (result exnref)
+            try_table (catch_all_ref 0)
+              call $f
+            end
+            br 1
+          end
+          local.set 0
+          block
+            try_table (catch_all 0)
+              call $g
+            end
+            br 1
+          end
+          call $f local.get 0 throw_ref
+        end
+        call $f
+        """,
+        {
+            "elide": """
+            (local exnref)
+            block
+              block (result exnref)
+                try_table (catch_all_ref 0)
+                  call $f
+                end
+                br 1
+              end
+              local.set 0
+              block
+                block
+                  try_table (catch_all 0)
+                    call $g
+                  end
+                  br 1
+                end
+                call $f local.get 0 throw_ref
+              end
+            end
+            call $f
+            """,
+        },
+    ),
+    "hoist: not what goes to a block around the try": Golden(
+        "block try call $f catch_all call $g br 1 end call $f end call $g",
+        """
+        block
+          block
+            block
+              try_table (catch_all 0)
+                call $f
+              end
+              br 1
+            end
+            call $g br 1
+          end
+          call $f
+        end
+        call $g
+        """,
+    ),
+    "hoist: what returns": Golden(
+        "try call $f catch_all call $g return end call $f",
+        """
+        block
+          try_table (catch_all 0)
+            call $f
+          end
+          call $f return
+        end
+        call $g return
+        """,
+        {
+            "hoist": """
+            block
+              block
+                try_table (catch_all 0)
+                  call $f
+                end
+                br 1
+              end
+              call $g return
+            end
+            call $f
+            """,
+        },
+    ),
+    "hoist: not with a local that is not set from the beginning": Golden(
+        "(local (ref func)) try call $f catch_all call $g rethrow 0 end call $f",
+        """
+        (local (ref func))
+        block
+          block (result exnref)
+            try_table (catch_all_ref 0)
+              call $f
+            end
+            br 1
+          end
+          call $g throw_ref
+        end
+        call $f
+        """,
+        {
+            "stack": """
+            (local (ref func) exnref)
+            block
+              block (result exnref)
+                try_table (catch_all_ref 0)
+                  call $f
+                end
+                br 1
+              end
+              local.set 1 call $g local.get 1 throw_ref
+            end
+            call $f
+            """,
+        },
+    ),
+    "hoist: not where another handler stays, for nothing": Golden(
+        "try call $f catch $i drop call $g catch_all call $g rethrow 0 end call $f",
+        """
+        block
+          block (result i32)
+            block (result exnref)
+              try_table (catch $i 1) (catch_all_ref 0)
+                call $f
+              end
+              br 2
+            end
+            call $g throw_ref
+          end
+          drop call $g
+        end
+        call $f
+        """,
+        {
+            "order": """
+            block
+              block (result exnref)
+                block (result i32)
+                  try_table (catch $i 0) (catch_all_ref 1)
+                    call $f
+                  end
+                  br 2
+                end
+                drop call $g br 1
+              end
+              call $g throw_ref
+            end
+            call $f
+            """,
+            "stack": """
+            (local exnref)
+            block
+              block (result i32)
+                block (result exnref)
+                  try_table (catch $i 1) (catch_all_ref 0)
+                    call $f
+                  end
+                  br 2
+                end
+                local.set 0 call $g local.get 0 throw_ref
+              end
+              drop call $g
+            end
+            call $f
+            """,
+        },
+    ),
+    "share (O9): a clause that the next one covers": Golden(
+        "try call $f catch $i drop call $g catch_all call $g end call $f",
+        """
+        block
+          block
+            try_table (catch_all 0)
+              call $f
+            end
+            br 1
+          end
+          call $g
+        end
+        call $f
+        """,
+        {
+            "share": """
+            block
+              block (result i32)
+                block
+                  try_table (catch $i 1) (catch_all 0)
+                    call $f
+                  end
+                  br 2
+                end
+                call $g br 1
+              end
+              drop call $g
+            end
+            call $f
+            """,
+        },
+    ),
+    "share (O9): handlers of one try": Golden(
+        "try call $f catch $e call $g catch $d call $g catch $i drop end call $f",
+        """
+        block
+          block
+            block (result i32)
+              try_table (catch $e 1) (catch $d 1) (catch $i 0)
+                call $f
+              end
+              br 2
+            end
+            drop br 1
+          end
+          call $g
+        end
+        call $f
+        """,
+        {
+            "order": """
+            block
+              block (result i32)
+                block
+                  try_table (catch $e 0) (catch $d 0) (catch $i 1)
+                    call $f
+                  end
+                  br 2
+                end
+                call $g br 1
+              end
+              drop
+            end
+            call $f
+            """,
+            "share": """
+            block
+              block
+                block (result i32)
+                  block
+                    try_table (catch $e 2) (catch $d 0) (catch $i 1)
+                      call $f
+                    end
+                    br 3
+                  end
+                  call $g br 2
+                end
+                drop br 1
+              end
+              call $g
+            end
+            call $f
+            """,
+        },
+    ),
+    "quiet (O11)": Golden(
+        "try i32.const 1 drop catch_all call $g end try call $f catch_all call $g end",
+        """
+        block
+          block
+            try_table (catch_all 0)
+              i32.const 1 drop
+            end
+            br 1
+          end
+          call $g
+        end
+        block
+          try_table (catch_all 0)
+            call $f
+          end
+          return
+        end
+        call $g
+        """,
+        {
+            "elide": """
+            block
+              block
+                try_table (catch_all 0)
+                  i32.const 1 drop
+                end
+                br 1
+              end
+              call $g
+            end
+            block
+              block
+                try_table (catch_all 0)
+                  call $f
+                end
+                br 1
+              end
+              call $g
+            end
+            """,
+            "quiet": """
+            i32.const 1 drop
+            block
+              try_table (catch_all 0)
+                call $f
+              end
+              return
+            end
+            call $g
+            """,
+        },
+    ),
+    "quiet: a tail call throws from another frame": Golden(
+        "try return_call $f catch_all call $g end",
+        """
+        block
+          try_table (catch_all 0)
+            return_call $f
+          end
+        end
+        call $g
+        """,
+        {
+            "unreachable": """
+            block
+              try_table (catch_all 0)
+                return_call $f
+              end
+              return
+            end
+            call $g
+            """,
+            "quiet": """
+            return_call $f
+            """,
+        },
+    ),
+    "jump (O8): from the stack": Golden(
+        ("try try call $f catch_all call $g rethrow 0 end catch_all call $f rethrow 0 end call $g"),
+        """
+        block (result exnref)
+          try_table (catch_all_ref 0)
+            block (result exnref)
+              try_table (catch_all_ref 0)
+                call $f
+              end
+              br 1
+            end
+            call $g throw_ref
+          end
+          call $g return
+        end
+        call $f throw_ref
+        """,
+        {
+            "stack": """
+            (local exnref)
+            block (result exnref)
+              try_table (catch_all_ref 0)
+                block (result exnref)
+                  try_table (catch_all_ref 0)
+                    call $f
+                  end
+                  br 1
+                end
+                local.set 0 call $g local.get 0 throw_ref
+              end
+              call $g return
+            end
+            local.set 0 call $f local.get 0 throw_ref
+            """,
+            "hoist": """
+            block
+              block (result exnref)
+                try_table (result exnref) (catch_all_ref 0)
+                  block (result exnref)
+                    try_table (catch_all_ref 0)
+                      call $f
+                    end
+                    br 3
+                  end
+                  call $g throw_ref
+                end
+              end
+              call $f throw_ref
+            end
+            call $g
+            """,
+            "jump": """
+            block (result exnref)
+              try_table (catch_all_ref 0)
+                block (result exnref)
+                  try_table (catch_all_ref 0)
+                    call $f
+                  end
+                  br 1
+                end
+                call $g br 1
+              end
+              call $g return
+            end
+            call $f throw_ref
+            """,
+        },
+    ),
+    "jump: from a local, to a handler without the exception": Golden(
+        (
+            "(local i32) try try call $f catch_all local.get 0 if rethrow 1 end call $g "
+            "rethrow 0 end catch_all call $f end"
+        ),
+        """
+        (local i32 exnref)
+        block
+          try_table (catch_all 0)
+            block (result exnref)
+              try_table (catch_all_ref 0)
+                call $f
+              end
+              return
+            end
+            local.set 1 local.get 0
+            if
+              local.get 1 throw_ref
+            end
+            call $g local.get 1 throw_ref
+          end
+        end
+        call $f
+        """,
+        {
+            "elide": """
+            (local i32 exnref)
+            block
+              block
+                try_table (catch_all 0)
+                  block (result exnref)
+                    try_table (catch_all_ref 0)
+                      call $f
+                    end
+                    br 3
+                  end
+                  local.set 1 local.get 0
+                  if
+                    local.get 1 throw_ref
+                  end
+                  call $g local.get 1 throw_ref
+                end
+              end
+              call $f
+            end
+            """,
+            "jump": """
+            (local i32 exnref)
+            block
+              try_table (catch_all 0)
+                block (result exnref)
+                  try_table (catch_all_ref 0)
+                    call $f
+                  end
+                  return
+                end
+                local.set 1 local.get 0
+                if
+                  local.get 1 br 2
+                end
+                call $g local.get 1 br 1
+              end
             end
             call $f
             """,

@@ -64,17 +64,9 @@ def _same(before: Path, after: bytes, folder: Path) -> None:
     assert any("thrown" in call.outcome for call in one.calls)
 
 
-# A handler that goes to two places is copied, and what a `try` in the copy catches is lost.
-COPIED_TOO_EARLY = pytest.mark.xfail(reason="a copied handler's own handlers stay empty")
-
-
 @pytest.mark.parametrize(
     "entry",
-    [
-        pytest.param(m, id=m.name, marks=COPIED_TOO_EARLY if "-handling-" in m.name else ())
-        for m in modules()
-        if m.eh == "legacy" and m.runs
-    ],
+    [pytest.param(m, id=m.name) for m in modules() if m.eh == "legacy" and m.runs],
 )
 def test_there_and_back(entry: Entry, tmp_path: Path) -> None:
     _same(entry.path, back(convert(entry.path.read_bytes())), tmp_path)

@@ -38,6 +38,7 @@ from wasmir.binary.memo import (
     OPENED,
     OTHER,
     OTHER_END,
+    PADDED_DELEGATE,
     RETHROW,
     RETHROW_END,
     RUN,
@@ -70,7 +71,7 @@ _BLOCK = BY_NAME["block"].opcode
 
 # What ends a list of instructions, dead or not.
 _FUSED = frozenset({BR_END, INSTR_END, RETHROW_END, OTHER_END})
-_ENDS = frozenset({END, ELSE, CATCH, CLEANUP, DELEGATE})
+_ENDS = frozenset({END, ELSE, CATCH, CLEANUP, DELEGATE, PADDED_DELEGATE})
 _CLOSERS = _FUSED | _ENDS
 
 
@@ -196,8 +197,8 @@ class _Outline(Tree):
         """The label at a place of the list, counted from its end. Raises IndexError."""
         to = self.labels[place]
         if to.__class__ is Region:
-            height = len(self.labels) + place - to.base  # type: ignore[attr-defined]
-            return Opened(cast("Region", to), height, self.openings[place])
+            height = len(self.labels) + place - to.base
+            return Opened(to, height, self.openings[place])
         return to
 
     def region_of(self, here: Region, label: Label) -> Region:
@@ -290,6 +291,8 @@ class _Outline(Tree):
         depths = _depths(row, values)
         if row.name == "rethrow":
             self.rethrow(here, start, at, ~depths[0])
+            if wire is not None:
+                self.body._wires[here.items[-1]] = values, wire
             return pos
         # Looked at one by one, so that a bad one is found.
         if not [depth for depth in depths if self.labels[~depth] is not here]:
@@ -370,14 +373,14 @@ class _Outline(Tree):
                 start = pos
                 continue
             elif action == CLEANUP:
-                label = labels[-1]
-                if label.__class__ is Try and not label.catches:  # type: ignore[attr-defined]
+                label: Any = labels[-1]
+                if label.__class__ is Try and not label.catches:
                     clause = new(Catch)
                     clause.tag = None
-                    label.catches.append(clause)  # type: ignore[attr-defined]
+                    label.catches.append(clause)
                 else:
                     add_catch(body, label, None, None)
-                    clause = label.catches[-1]  # type: ignore[attr-defined]
+                    clause = label.catches[-1]
                 labels.pop()
                 openings.pop()
                 if ended == at:
@@ -388,14 +391,14 @@ class _Outline(Tree):
                     del items[0]
                 rethrow = new(Rethrow)
                 rethrow.label = label
-                here = here.outer
+                here = cast("Region", here.outer)
                 items = here.items
                 if arg and not plain:
                     arg = cut_out(at + 1, at + 1 + len(arg))
                 clause.items = [arg, rethrow] if arg else [rethrow]
                 clause.region = None
                 ended = start = pos
-                self.last = label  # type: ignore[assignment]
+                self.last = label
                 continue
             elif action == LEAF:
                 type_, inside, depth = arg
@@ -466,7 +469,7 @@ class _Outline(Tree):
             elif action == CATCH:
                 label = labels[-1]
                 add_catch(body, label, *arg)
-                clause = label.catches[-1]  # type: ignore[attr-defined]
+                clause = label.catches[-1]
                 if ended == at:
                     last[self.last] = label
                 if start < at:
@@ -510,11 +513,11 @@ class _Outline(Tree):
                 # What is left of it takes no other `else`.
                 openings[-1] = _BLOCK + openings[-1][1:]
                 continue
-            elif action == DELEGATE or (action == OTHER and arg[0].name == "delegate"):
+            elif action in (DELEGATE, PADDED_DELEGATE):
                 label = labels.pop()
                 openings.pop()
                 place = arg if action == DELEGATE else ~arg[1][0]
-                if label.__class__ is not Try or label.catches:  # type: ignore[attr-defined]
+                if label.__class__ is not Try or label.catches:
                     end_by_delegate(label, labels, ~place)
                 if ended == at:
                     last[self.last] = label
@@ -525,7 +528,7 @@ class _Outline(Tree):
                 here = cast("Region", here.outer)
                 items = here.items
                 self.delegate(here, cast("Try", label), place)
-                if action == OTHER and arg[2] is not None:
+                if action == PADDED_DELEGATE:
                     body._wires[label] = arg[1], arg[2]
                 ended = start = pos
                 self.last = cast("Try", label)
@@ -578,7 +581,7 @@ class _Outline(Tree):
                 del items[0]
             here = here.outer
             items = here.items
-            self.last = label  # type: ignore[assignment]
+            self.last = label
         self.state = here, pos, start, cut, ended
 
 

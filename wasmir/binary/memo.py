@@ -55,7 +55,8 @@ __all__ = ["TYPE_INDEX", "Memo", "encode_row", "label_place", "memo_of", "run_ef
     LEAF,
     WHOLE,
     OPENED,
-) = range(24)
+    PADDED_DELEGATE,
+) = range(25)
 
 # The same with the `end` behind it.
 _WITH_END = {BR: BR_END, INSTR: INSTR_END, RETHROW: RETHROW_END, OTHER: OTHER_END}
@@ -373,6 +374,9 @@ class OutlineMemo(dict[bytes, tuple[int, Any]]):
         if known[0] in _OPENING:
             # Its type doesn't matter there.
             known = OPENED, None
+        elif known[0] == OTHER and known[1][0].name == "delegate":
+            # It ends something, which other branches don't.
+            known = PADDED_DELEGATE, known[1]
         elif reader.pos < len(token):
             known = _WITH_END[known[0]], known[1]
         self[token] = known
