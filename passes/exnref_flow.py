@@ -369,27 +369,33 @@ class Flow:
             return False
         if isinstance(item, (BrIf, BrTable)):
             self._ordinary(1, "a branch")
-        elif isinstance(item, (BrOn, Resume)):
+        given = 0
+        if isinstance(item, (BrOn, Resume)):
             if item.row.name == "resume_throw_ref" or any(
                 map(mentions_exceptions, item.immediates)
             ):
                 raise self.refuse(f"{item.row.mnemonic} with an exception")
             taken, given = arity(item)
             self._ordinary(taken, item.row.mnemonic)
-            self._stack += [None] * given
         assert isinstance(item, Branch)  # noqa: S101 - for type checkers; nothing else is left
         if isinstance(item, Br):
             self._note_exact(frame, self._arity(item.label))
         for label in set(item.labels):
             self._go(item, label)
+        self._stack += [None] * given
         return not isinstance(item, (Br, BrTable))
 
     def _go(self, item: Branch, label: Label) -> None:
-        """Control may go to the label, with the operands that it wants."""
-        place = len(self._stack) - self._arity(label)
-        if not isinstance(item, (BrOn, Resume)):
-            self._reach(place)
-        if any(each is not None for each in self._stack[max(place, 0) :]):
+        """Control may go to the label, with the operands that it wants. What a ``br_on_*`` tests is
+        not on the stack here, and only for ``br_on_null`` not the last of them; those for the
+        labels of a ``resume`` come from elsewhere.
+        """
+        operands = 0 if isinstance(item, Resume) else self._arity(label)
+        if isinstance(item, BrOn) and item.row.name != "br_on_null":
+            operands -= 1
+        place = len(self._stack) - operands
+        self._reach(place)
+        if any(each is not None for each in self._stack[place:]):
             raise self.refuse("a branch takes an exception along")
         self._join(label, self._state)
 

@@ -11,7 +11,7 @@ clause without ``_ref`` did, a handler with a branch does.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from wasmir import (
     Block,
@@ -49,6 +49,9 @@ from wasmir.passes.exnref_flow import (
     mentions_exceptions,
 )
 from wasmir.passes.tree import all_or_nothing, copy_items, refuse_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["ExnrefToLegacy"]
 
@@ -231,9 +234,9 @@ class _Rewriting:
         # Inner ones first, and in one list from the back: regions are complete when they move.
         for region in reversed(self.in_order()):
             self.move(region)
-        self.retarget()
+        self.retarget(self.body)
         self.shorten()
-        self.retarget()
+        self.retarget(self.body)
         self.body.local_groups = _plain(self.body.local_groups)
         return found
 
@@ -289,6 +292,9 @@ class _Rewriting:
         index = next(at for at, item in enumerate(items) if item is landing)
         code = items[index + 1 :]
         arrivals = [each for each in region.arrivals if each.table not in self.flow.same]
+        if len(arrivals) > 1:
+            # Labels in copies are those of the copies, if they are what they will be.
+            self.retarget(_items(code))
         items[index:] = landing.items
         # Nothing falls off its end; whoever delegated to it meant what it stood in.
         self.replaced[landing] = region.owner
@@ -363,9 +369,9 @@ class _Rewriting:
 
     # Labels
 
-    def retarget(self) -> None:
+    def retarget(self, items: Iterable[Item]) -> None:
         """Point whatever names what is gone at what stands for it."""
-        for item in self.body:
+        for item in items:
             if isinstance(item, Branch):
                 for label in set(item.labels):
                     if label in self.replaced:
@@ -457,16 +463,20 @@ def _lists(body: Body) -> list[list[Item]]:
     return found
 
 
-def _rethrows(code: list[Item]) -> list[Rethrow]:
-    found = []
+def _items(code: list[Item]) -> list[Item]:
+    """All that is in some code, at any depth."""
+    found: list[Item] = []
     pending = [code]
     for items in pending:
+        found += items
         for item in items:
-            if isinstance(item, Rethrow):
-                found.append(item)
-            elif isinstance(item, Structured):
+            if isinstance(item, Structured):
                 pending.extend(item.sequences())
     return found
+
+
+def _rethrows(code: list[Item]) -> list[Rethrow]:
+    return [item for item in _items(code) if isinstance(item, Rethrow)]
 
 
 def _plain(groups: list[tuple[int, ValType]]) -> list[tuple[int, ValType]]:

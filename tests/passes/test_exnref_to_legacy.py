@@ -157,6 +157,19 @@ GOLDENS = {
         """try call $f catch_all call $v drop rethrow 0 end
            try call $g catch_all call $v drop rethrow 0 end""",
     ),
+    "a label in code that two land in": (
+        """block $landing (result exnref)
+             try_table (catch_all_ref $landing) call $f end
+             try_table (catch_all_ref $landing) call $g end
+             return
+           end
+           block $in try_table $own (catch_all $in) call $v br_if $own call $g end end
+           throw_ref""",
+        """try call $f
+           catch_all try call $v br_if 0 call $g catch_all end rethrow 0 end
+           try call $g
+           catch_all block try call $v br_if 0 call $g catch_all br 1 end end rethrow 0 end""",
+    ),
     "the region goes on": (
         """block (result exnref)
              try_table (catch_all_ref 0) call $f end
@@ -270,6 +283,24 @@ REFUSED = {
            end throw_ref""",
         "a branch takes an exception along",
         "br",
+    ),
+    "taken along by a test for null": (
+        """block $r (result exnref)
+             block (result exnref) try_table (catch_all_ref 0) call $f end return end
+             ref.null func br_on_null $r drop
+             throw_ref
+           end drop""",
+        "a branch takes an exception along",
+        "br_on_null",
+    ),
+    "operands from before a branch on a reference": (
+        """block $out (result i32)
+             i32.const 1
+             block (result exnref) try_table (catch_all_ref 0) call $f end i32.const 1 return end
+             drop ref.null func br_on_null $out drop
+           end drop""",
+        "code behind a landing uses operands from before it",
+        "br_on_null",
     ),
     "operands from before": (
         """i32.const 1
