@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "FOLDER",
     "MINIMUM_NODE",
     "Assertion",
     "Call",
     "EngineError",
     "NoEngineError",
     "Run",
+    "arguments",
     "differences",
     "node",
     "node_version",
@@ -35,7 +37,8 @@ __all__ = [
 MINIMUM_NODE: Final = (24, 15)
 """The first Node that runs exnref exception handling, and the legacy one too, without a flag."""
 
-_FOLDER: Final = Path(__file__).parent
+FOLDER: Final = Path(__file__).parent
+"""Where the scripts are."""
 _TIMEOUT: Final = 240.0
 
 
@@ -116,6 +119,13 @@ def node_version() -> str:
     return result.stdout.strip()
 
 
+def arguments() -> list[str | Path]:
+    """How Node is started."""
+    # A deep stack, because a module's recursion must not end earlier after a conversion than
+    # before; still well under the 8 MiB that the operating system gives.
+    return [node(), "--stack-size=3900"]
+
+
 def _how(reason: str) -> str:
     wanted = ".".join(map(str, MINIMUM_NODE))
     return (
@@ -191,10 +201,8 @@ def run_spec(
 def run_script(name: str, request: object, *, timeout: float = _TIMEOUT) -> Any:  # noqa: ANN401
     """Run one of this folder's scripts: JSON in, JSON out."""
     try:
-        # A deep stack, because a module's recursion must not end earlier after a conversion than
-        # before; still well under the 8 MiB that the operating system gives.
         result = subprocess.run(
-            [node(), "--stack-size=3900", _FOLDER / name],
+            [*arguments(), FOLDER / name],
             input=json.dumps(request).encode(),
             capture_output=True,
             check=False,

@@ -1,0 +1,149 @@
+"""What is made of a random module by the two conversions, there and back, and what must hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
+
+from corpus.build import wasm_tools
+from tests.modules import unsigned
+from tests.support import CONVERTED
+from wasmir import Module, UnsupportedError
+from wasmir.passes.exnref_to_legacy import ExnrefToLegacy
+from wasmir.passes.legacy_to_exnref import LegacyToExnref
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["REFUSED", "Steps", "exnref_steps", "invalid", "legacy_steps", "variants"]
+
+REFUSED = ("code behind a landing uses operands from before it", "too many clauses land")
+"""What ``exnref-to-legacy`` may say of what ``legacy-to-exnref`` has written."""
+
+_TOGETHER = 500
+"""Modules that are validated at a time; a component may have fewer than a thousand."""
+
+_COMPONENT = b"\0asm\x0d\0\1\0"
+
+
+@dataclass
+class Steps:
+    """A module and all that came of it, by what was done: they must be valid, and alike.
+
+    The first is the module itself. ``exnref`` names those that must have no legacy instruction.
+    """
+
+    modules: dict[str, bytes]
+    exnref: set[str] = field(default_factory=set)
+    #: Why there is no way back, if there is none.
+    refused: str | None = None
+
+    def add(self, name: str, data: bytes, *, exnref: bool) -> bytes:
+        self.modules[name] = data
+        if exnref:
+            self.exnref.add(name)
+        return data
+
+
+@cache
+def variants() -> dict[str, LegacyToExnref]:
+    """``legacy-to-exnref`` with each of its options off, and with all of them off."""
+    off: dict[str, bool] = {}
+    for each in dataclasses.fields(LegacyToExnref):
+        if not isinstance(each.default, bool):
+            raise TypeError(f"which values of the option {each.name} are to be tried?")
+        off[each.name] = not each.default
+    found = {f"without {name}": LegacyToExnref(**{name: value}) for name, value in off.items()}
+    found["without any"] = LegacyToExnref(**off)
+    return found
+
+
+def _forth(data: bytes, options: LegacyToExnref | None = None) -> bytes:
+    module = Module.from_bytes(data)
+    (options or LegacyToExnref()).run(module)
+    return module.to_bytes()
+
+
+def _back(data: bytes) -> bytes:
+    module = Module.from_bytes(data)
+    try:
+        ExnrefToLegacy().run(module)
+    except UnsupportedError:
+        if module.to_bytes() != data:
+            raise AssertionError("a module was refused, and is not what it was") from None
+        raise
+    return module.to_bytes()
+
+
+def legacy_steps(data: bytes, chosen: Sequence[str] | None = None) -> Steps:
+    """To exnref, there and back, and there again; and with the ``chosen`` of :func:`variants` (all
+    of them where nothing is said).
+    """
+    steps = Steps({"legacy": data})
+    there = steps.add("to exnref", _forth(data), exnref=True)
+    if _forth(there) != there:
+        raise AssertionError("what is converted already changes when it is converted again")
+    for name in variants() if chosen is None else chosen:
+        steps.add(f"to exnref {name}", _forth(data, variants()[name]), exnref=True)
+    try:
+        back = steps.add("there and back", _back(there), exnref=False)
+    except UnsupportedError as error:
+        if not error.reason.startswith(REFUSED):
+            raise
+        steps.refused = error.reason
+    else:
+        steps.add("there and back and there", _forth(back), exnref=True)
+    return steps
+
+
+def exnref_steps(data: bytes, chosen: Sequence[str] | None = None) -> Steps:
+    """To the legacy dialect, if it has a form there, and back; by the ``chosen`` variants, too."""
+    steps = Steps({"exnref": data}, {"exnref"})
+    try:
+        back = steps.add("to legacy", _back(data), exnref=False)
+    except UnsupportedError as error:
+        steps.refused = error.reason
+        return steps
+    if _back(back) != back:
+        raise AssertionError("what is converted already changes when it is converted again")
+    steps.add("to legacy and back", _forth(back), exnref=True)
+    for name in () if chosen is None else chosen:
+        again = _forth(back, variants()[name])
+        steps.add(f"to legacy and back {name}", again, exnref=True)
+    return steps
+
+
+def invalid(modules: Sequence[tuple[bytes, bool]]) -> list[tuple[int, str]]:
+    """Which of the modules wasm-tools refuses, and why; the flag says that legacy exception
+    handling is not to be accepted.
+
+    Modules are put into a component, because a process takes longer to start than a module to be
+    validated.
+    """
+    found = []
+    for exnref, features in ((True, CONVERTED), (False, "all")):
+        chosen = [n for n, (_, flag) in enumerate(modules) if flag is exnref]
+        for at in range(0, len(chosen), _TOGETHER):
+            some = chosen[at : at + _TOGETHER]
+            together = _COMPONENT + b"".join(
+                b"\1" + unsigned(len(modules[n][0])) + modules[n][0] for n in some
+            )
+            if _complaint(together, features) is None:
+                continue
+            complaints = [(n, _complaint(modules[n][0], features)) for n in some]
+            found += [(n, words) for n, words in complaints if words is not None]
+    return found
+
+
+def _complaint(data: bytes, features: str) -> str | None:
+    result = subprocess.run(
+        [wasm_tools(), "validate", "-f", features, "-"],
+        input=data,
+        capture_output=True,
+        check=False,
+        timeout=300,
+    )
+    return result.stderr.decode(errors="replace").strip() if result.returncode else None
