@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
-from corpus.build import wasm_tools
 from corpus.demo import convert
 from corpus.engine import differences, run_calls, run_spec
-from corpus.manifest import CorpusError, find, modules
 from corpus.manifest import Module as Entry
-from tests.passes.random_legacy import module
+from corpus.manifest import find, modules
 from tests.passes.test_exnref_to_legacy import back
-from tests.passes.test_legacy_to_exnref_random import BATCH, BATCHES, CALLS, FUNCTIONS
 from wasmir import UnsupportedError
 
 if TYPE_CHECKING:
@@ -80,30 +75,3 @@ def test_what_a_compiler_writes(tmp_path: Path) -> None:
 def test_and_there_again(tmp_path: Path) -> None:
     path = find("cpp-exnref-O2").path
     _same(path, convert(back(path.read_bytes())), tmp_path)
-
-
-@pytest.mark.parametrize("batch", range(BATCHES))
-def test_random_modules_there_and_back(batch: int, tmp_path: Path) -> None:
-    try:
-        program = wasm_tools()
-    except CorpusError as error:
-        pytest.skip(str(error))
-    paths: list[Path] = []
-    refused = 0
-    for number in range(BATCH):
-        text = tmp_path / f"{number}.wat"
-        text.write_text(module(Random(batch * BATCH + number), FUNCTIONS), encoding="utf-8")
-        before, after = tmp_path / f"{number}.wasm", tmp_path / f"{number}-back.wasm"
-        subprocess.run([program, "parse", text, "-o", before], check=True, timeout=60)
-        try:
-            after.write_bytes(back(convert(before.read_bytes())))
-        except UnsupportedError as error:
-            # Two in a thousand have operands below a landing that code far behind it takes.
-            assert error.reason.startswith("code behind a landing")  # noqa: PT017
-            refused += 1
-            continue
-        paths += [before, after]
-    assert refused <= 1
-    runs = run_calls(paths, CALLS)
-    for number, (one, other) in enumerate(zip(runs[::2], runs[1::2], strict=True)):
-        assert differences(one, other)[:3] == [], paths[2 * number]
