@@ -221,6 +221,8 @@ class _Rewriting:
         self.exact: set[Catch] = set()
         #: What stands around all of a handler, to keep other handlers from it.
         self.shields: dict[Catch, Try] = {}
+        #: Where each try's clauses with `_ref` land, for those that nobody delegates for.
+        self.arrivals_of: dict[Try, list[tuple[Region, Arrival]]] = {}
         self.copied = 0
 
     def run(self) -> int:
@@ -254,6 +256,10 @@ class _Rewriting:
                 if isinstance(item, TryTable):
                     found += 1
                     items[index] = self.replacement(item)
+        for region in self.flow.regions.values():
+            for arrival in region.arrivals:
+                if arrival.table not in self.flow.same:
+                    self.land(region, arrival)
         for table, other in self.flow.same.items():
             try_ = self.try_of[table]
             try_.catches = []
@@ -310,9 +316,30 @@ class _Rewriting:
                 raise RefusedError(
                     "too many clauses land in the same code, which would have to be copied", -1
                 )
+            self.copy_arrivals(labels)
             self.settle(arrival, region, copied)
         if arrivals:
             self.settle(arrivals[0], region, code)
+
+    def copy_arrivals(self, labels: dict[Label, Label]) -> None:
+        """What lands in regions that haven't moved yet does so from copies, too."""
+        for old, twin in labels.items():
+            if not isinstance(old, Try) or not isinstance(twin, Try):
+                continue
+            for region, arrival in self.arrivals_of.get(old, ()):
+                if region.landing in self.replaced:
+                    continue
+                clause = Clause(arrival.clause.tag, region.landing, ref=True)
+                table = TryTable(twin.type, [clause])
+                self.try_of[table] = twin
+                place = old.catches.index(self.handler_of[arrival.clause])
+                self.handler_of[clause] = twin.catches[place]
+                another = Arrival(table, clause, arrival.exposed)
+                region.arrivals.append(another)
+                self.land(region, another)
+
+    def land(self, region: Region, arrival: Arrival) -> None:
+        self.arrivals_of.setdefault(self.try_of[arrival.table], []).append((region, arrival))
 
     def settle(self, arrival: Arrival, region: Region, code: list[Item]) -> None:
         """Make code the handler of one clause."""

@@ -15,7 +15,15 @@ from tests.differential.assemble import FIRST_FUNCTION
 from tests.differential.choices import Case, seeded
 from tests.differential.exnref import exnref_module
 from tests.differential.legacy import legacy_module
-from tests.differential.steps import Steps, exnref_steps, invalid, legacy_steps, variants
+from tests.differential.steps import (
+    REAL,
+    Passes,
+    Steps,
+    exnref_steps,
+    invalid,
+    legacy_steps,
+    variants,
+)
 from tests.modules import printed
 
 if TYPE_CHECKING:
@@ -32,7 +40,7 @@ class Kind:
     """A sort of modules, and what is made of them."""
 
     make: Callable[[Case], bytes]
-    steps: Callable[[bytes, Sequence[str] | None], Steps]
+    steps: Callable[[bytes, Sequence[str] | None, Passes], Steps]
 
 
 KINDS: Final = {
@@ -119,6 +127,7 @@ def run_cases(
     inputs: int,
     seeds: Sequence[int] | None = None,
     comparer: Comparer | None = None,
+    passes: Passes = REAL,
 ) -> Batch:
     """Convert cases in all ways, validate what came out, run it and compare."""
     batch = Batch(len(cases))
@@ -134,7 +143,7 @@ def run_cases(
     for number, case in enumerate(cases):
         data = KINDS[kind].make(case)
         try:
-            steps = KINDS[kind].steps(data, None if chosen is None else chosen[number])
+            steps = KINDS[kind].steps(data, None if chosen is None else chosen[number], passes)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is reported
             words = traceback.format_exc()
             fail(number, f"conversion: {type(error).__name__}", f"a conversion failed:\n{words}")

@@ -7,7 +7,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.differential.assemble import EXN, I32, LOG, REF_EXN, TAGS, Tag, Type, Types, block_type
+from tests.differential.assemble import (
+    EXN,
+    I32,
+    LOG,
+    REF_EXN,
+    TAGS,
+    S,
+    Tag,
+    Type,
+    Types,
+    block_type,
+)
 from tests.differential.choices import Case, cases
 from tests.differential.legacy import module_of
 from tests.differential.writer import DECLARED, LOCALS, Label, Writer
@@ -77,7 +88,7 @@ class ExnrefWriter(Writer):
     def value(self, type_: Type, depth: int) -> None:
         if type_ not in {EXN, REF_EXN}:
             super().value(type_, depth)
-        elif type_ == EXN and self.c.rarely(8):
+        elif type_ == EXN and self.c.rarely(16):
             self.out += b"\xd0" + EXN
         else:
             self.out += b"\x20" + self.some_local()
@@ -103,8 +114,16 @@ class ExnrefWriter(Writer):
     def strange(self, depth: int) -> None:
         """Something with exceptions as values."""
         c = self.c
-        choice = c.below(7)
-        if choice == 0:
+        choice = c.below(8)
+        landings = [n for n, each in enumerate(self.labels) if each.kind == "landing"]
+        if choice == 7 and landings:
+            index = c.pick(landings[:200])
+            types = self.labels[index].types
+            self.values(types)
+            self.nullable(0)
+            self.out += b"\xd5" + self.depth_of(index)
+            self.sink_all((*types, S))
+        elif choice == 0:
             self.value(EXN, 0)
             self.out += b"\xd1\x10" + unsigned(LOG)
         elif choice == 1:
@@ -150,7 +169,7 @@ class ExnrefWriter(Writer):
 
     def catching(self, params: Types, results: Types, depth: int) -> None:
         before = set(self.set)
-        if self.c.rarely(4):
+        if self.c.rarely(3):
             self.direct(params, results, depth)
         else:
             self.landed(params, results, depth)
@@ -188,11 +207,11 @@ class ExnrefWriter(Writer):
         clauses = self.some_clauses(landings)
         for types in reversed(landings):
             self.out += b"\x02" + block_type(self.skeleton, params, types)
-            self.labels.append(Label("block", types))
+            self.labels.append(Label("landing", types))
         before = set(self.set)
-        if c.rarely(5) and not params:
+        if c.rarely(4) and not params:
             # Two that land together.
-            self.table(clauses, (), (), depth - 1)
+            self.table(clauses[: 1 + c.below(3)], (), (), depth - 1)
             self.statement(depth - 2)
         self.table(clauses, params, results, depth)
         self.out += b"\x0c" + self.depth_of(out)
@@ -221,10 +240,17 @@ class ExnrefWriter(Writer):
         for _ in range(c.below(4)):
             tag = None if c.rarely(3) else c.pick(TAGS)
             payload = () if tag is None else tag.payload
-            wanted = {payload}
-            if self.wild:
-                wanted |= {(*payload, EXN), (*payload, REF_EXN)}
-            fitting = [n for n, each in enumerate(self.labels) if each.types in wanted]
+            kept = {(*payload, EXN), (*payload, REF_EXN)}
+            fitting = [
+                n
+                for n, each in enumerate(self.labels)
+                if each.types == payload
+                or (each.types in kept and (self.wild or each.kind == "landing"))
+            ]
+            landings = [n for n in fitting if self.labels[n].kind == "landing"]
+            if landings and c.rarely(2):
+                # Perhaps past other handlers, which must not see it.
+                fitting = landings
             if not fitting:
                 continue
             index = fitting[-1 - c.below(min(len(fitting), 200))]

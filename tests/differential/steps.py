@@ -18,7 +18,16 @@ from wasmir.passes.legacy_to_exnref import LegacyToExnref
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["REFUSED", "Steps", "exnref_steps", "invalid", "legacy_steps", "variants"]
+__all__ = [
+    "REAL",
+    "REFUSED",
+    "Passes",
+    "Steps",
+    "exnref_steps",
+    "invalid",
+    "legacy_steps",
+    "variants",
+]
 
 REFUSED = ("code behind a landing uses operands from before it", "too many clauses land")
 """What ``exnref-to-legacy`` may say of what ``legacy-to-exnref`` has written."""
@@ -48,71 +57,83 @@ class Steps:
         return data
 
 
+@dataclass(frozen=True)
+class Passes:
+    """The two conversions: those that there are, or others in their place."""
+
+    to_exnref: type[LegacyToExnref] = LegacyToExnref
+    to_legacy: type[ExnrefToLegacy] = ExnrefToLegacy
+
+    def forth(self, data: bytes, variant: str = "") -> bytes:
+        """In exnref, with one of the :func:`variants`."""
+        module = Module.from_bytes(data)
+        self.to_exnref(**variants().get(variant, {})).run(module)
+        return module.to_bytes()
+
+    def back(self, data: bytes) -> bytes:
+        """In the legacy dialect."""
+        module = Module.from_bytes(data)
+        try:
+            self.to_legacy().run(module)
+        except UnsupportedError:
+            if module.to_bytes() != data:
+                raise AssertionError("a module was refused, and is not what it was") from None
+            raise
+        return module.to_bytes()
+
+
+REAL = Passes()
+
+
 @cache
-def variants() -> dict[str, LegacyToExnref]:
-    """``legacy-to-exnref`` with each of its options off, and with all of them off."""
+def variants() -> dict[str, dict[str, bool]]:
+    """Options for ``legacy-to-exnref``: each of them off, and all of them off."""
     off: dict[str, bool] = {}
     for each in dataclasses.fields(LegacyToExnref):
         if not isinstance(each.default, bool):
             raise TypeError(f"which values of the option {each.name} are to be tried?")
         off[each.name] = not each.default
-    found = {f"without {name}": LegacyToExnref(**{name: value}) for name, value in off.items()}
-    found["without any"] = LegacyToExnref(**off)
+    found = {f"without {name}": {name: value} for name, value in off.items()}
+    found["without any"] = off
     return found
 
 
-def _forth(data: bytes, options: LegacyToExnref | None = None) -> bytes:
-    module = Module.from_bytes(data)
-    (options or LegacyToExnref()).run(module)
-    return module.to_bytes()
-
-
-def _back(data: bytes) -> bytes:
-    module = Module.from_bytes(data)
-    try:
-        ExnrefToLegacy().run(module)
-    except UnsupportedError:
-        if module.to_bytes() != data:
-            raise AssertionError("a module was refused, and is not what it was") from None
-        raise
-    return module.to_bytes()
-
-
-def legacy_steps(data: bytes, chosen: Sequence[str] | None = None) -> Steps:
+def legacy_steps(data: bytes, chosen: Sequence[str] | None = None, passes: Passes = REAL) -> Steps:
     """To exnref, there and back, and there again; and with the ``chosen`` of :func:`variants` (all
     of them where nothing is said).
     """
     steps = Steps({"legacy": data})
-    there = steps.add("to exnref", _forth(data), exnref=True)
-    if _forth(there) != there:
+    there = steps.add("to exnref", passes.forth(data), exnref=True)
+    if passes.forth(there) != there:
         raise AssertionError("what is converted already changes when it is converted again")
     for name in variants() if chosen is None else chosen:
-        steps.add(f"to exnref {name}", _forth(data, variants()[name]), exnref=True)
+        steps.add(f"to exnref {name}", passes.forth(data, name), exnref=True)
     try:
-        back = steps.add("there and back", _back(there), exnref=False)
+        back = steps.add("there and back", passes.back(there), exnref=False)
     except UnsupportedError as error:
         if not error.reason.startswith(REFUSED):
             raise
         steps.refused = error.reason
     else:
-        steps.add("there and back and there", _forth(back), exnref=True)
+        steps.add("there and back and there", passes.forth(back), exnref=True)
     return steps
 
 
-def exnref_steps(data: bytes, chosen: Sequence[str] | None = None) -> Steps:
-    """To the legacy dialect, if it has a form there, and back; by the ``chosen`` variants, too."""
+def exnref_steps(data: bytes, chosen: Sequence[str] | None = None, passes: Passes = REAL) -> Steps:
+    """To the legacy dialect, if it has a form there, and back; also by the ``chosen`` variants
+    (none where nothing is said, for they meet more in legacy modules).
+    """
     steps = Steps({"exnref": data}, {"exnref"})
     try:
-        back = steps.add("to legacy", _back(data), exnref=False)
+        back = steps.add("to legacy", passes.back(data), exnref=False)
     except UnsupportedError as error:
         steps.refused = error.reason
         return steps
-    if _back(back) != back:
+    if passes.back(back) != back:
         raise AssertionError("what is converted already changes when it is converted again")
-    steps.add("to legacy and back", _forth(back), exnref=True)
+    steps.add("to legacy and back", passes.forth(back), exnref=True)
     for name in () if chosen is None else chosen:
-        again = _forth(back, variants()[name])
-        steps.add(f"to legacy and back {name}", again, exnref=True)
+        steps.add(f"to legacy and back {name}", passes.forth(back, name), exnref=True)
     return steps
 
 

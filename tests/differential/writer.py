@@ -74,10 +74,7 @@ RESULTS: Final[tuple[Types, ...]] = (
 """What functions return."""
 
 _STRUCTURED_RESULTS: Final[tuple[Types, ...]] = (
-    (),
-    (),
-    (),
-    (),
+    *[()] * 10,
     (I32,),
     (I32,),
     (I32, I64),
@@ -495,12 +492,12 @@ class Writer:
         if params is None:
             params = c.pick(_PARAMS) if c.rarely(6) else ()
             self.values(params, depth - 1)
-        choice = c.below(10)
+        choice = c.below(12)
         if choice < 1:
             self.opened(b"\x02", Label("block", results), params, results, depth)
-        elif choice < 2:
-            self.loop(params, results, depth)
         elif choice < 3:
+            self.loop(params, results, depth)
+        elif choice < 4:
             self.if_(params, results, depth)
         else:
             self.catching(params, results, depth)

@@ -170,6 +170,23 @@ GOLDENS = {
            try call $g
            catch_all block try call $v br_if 0 call $g catch_all br 1 end end rethrow 0 end""",
     ),
+    "lands further out, from code that two land in": (
+        """block $outer (result exnref)
+             block $inner (result exnref)
+               try_table (catch_all_ref $inner) call $f end
+               try_table (catch_all_ref $inner) call $g end
+               return
+             end
+             drop
+             try_table (catch_all_ref $outer) call $v drop end
+             return
+           end
+           call $f throw_ref""",
+        """try call $f
+           catch_all try call $v drop catch_all call $f rethrow 0 end return end
+           try call $g
+           catch_all try call $v drop catch_all call $f rethrow 0 end end""",
+    ),
     "the region goes on": (
         """block (result exnref)
              try_table (catch_all_ref 0) call $f end
