@@ -187,6 +187,87 @@ GOLDENS = {
            try call $g
            catch_all try call $v drop catch_all call $f rethrow 0 end end""",
     ),
+    "one thrown again in code behind another": (
+        """block (result exnref) try_table (catch_all_ref 0) call $f end return end
+           block $done
+             block (result exnref) try_table (catch_all_ref 0) call $g end br $done end
+             call $v drop throw_ref
+           end
+           throw_ref""",
+        """try call $f
+           catch_all
+             try call $g catch_all call $v drop rethrow 0 end
+             rethrow 0
+           end""",
+    ),
+    "what the one around it catches, but not all of it": (
+        """block $out
+             block $landing (result exnref)
+               try_table (catch_ref $e $landing)
+                 block $caught (result i32)
+                   try_table (result i32) (catch $i $caught)
+                     try_table (catch_ref $e $landing) call $f end
+                     i32.const 1
+                   end
+                 end
+                 drop call $g
+               end
+               br $out
+             end
+             call $g throw_ref
+           end""",
+        """try
+             try (result i32)
+               try call $f
+               catch $e try call $g rethrow 1 delegate 3
+               end
+               i32.const 1
+             catch $i end
+             drop call $g
+           catch $e call $g rethrow 0
+           end""",
+    ),
+    "one tag past a handler, just to be thrown again": (
+        """block $out (result exnref)
+             block $caught
+               try_table (catch_all $caught)
+                 try_table (catch_ref $e $out) call $f end
+                 call $g
+               end
+             end
+             return
+           end
+           throw_ref""",
+        """try
+             try call $f
+             catch $e try rethrow 1 delegate 2
+             end
+             call $g
+           catch_all end
+           return""",
+    ),
+    "just to be thrown again, beside another": (
+        """block $out
+             block $again (result exnref)
+               block $caught (result i32)
+                 try_table (catch_ref $e $again) (catch $i $caught) call $f end
+                 br $out
+               end
+               drop call $g br $out
+             end
+             throw_ref
+           end""",
+        """block $out
+             block $caught (result i32)
+               try call $f
+               catch $e rethrow 0
+               catch $i br $caught
+               end
+               br $out
+             end
+             drop call $g br $out
+           end""",
+    ),
     "the region goes on": (
         """block (result exnref)
              try_table (catch_all_ref 0) call $f end
@@ -263,6 +344,36 @@ REFUSED = {
                local.set 0
              end
              local.get 0 throw_ref end""",
+        "throw_ref of an exception of which it may be one of several",
+        "throw_ref",
+    ),
+    "of one of two landings": (
+        """(local exnref i32)
+           block (result exnref) try_table (catch_all_ref 0) call $f end return end
+           local.set 0
+           loop $again
+             block (result exnref) try_table (catch_all_ref 0) call $f end return end
+             local.get 1 if local.get 0 throw_ref end
+             local.set 0
+             local.get 1 br_if $again
+           end""",
+        "throw_ref of an exception of which it may be one of several",
+        "throw_ref",
+    ),
+    "set where something was thrown": (
+        """(local exnref)
+           block $out (result exnref) try_table (catch_all_ref 0) call $f end return end
+           local.set 0
+           block $on
+             block $last
+               try_table (catch_all $last)
+                 block (result exnref) try_table (catch_all_ref 0) call $g end br $on end
+                 local.set 0 call $f
+               end
+               br $on
+             end
+             local.get 0 throw_ref
+           end""",
         "throw_ref of an exception of which it may be one of several",
         "throw_ref",
     ),
