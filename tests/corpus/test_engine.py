@@ -17,6 +17,7 @@ from corpus.engine import (
     run_calls,
     run_script,
 )
+from corpus.engine.comparer import Comparer
 from corpus.manifest import CorpusError
 
 TEMPLATE = """
@@ -29,6 +30,7 @@ TEMPLATE = """
   (tag $b (export "b") (param i32))
   (memory (export "memory") 1)
   (global $g (export "g") (mut i32) (i32.const 0))
+  (global (export "fuel") (mut i32) (i32.const 0))
   (func (export "f") (result i32) {body}))
 """
 
@@ -137,6 +139,74 @@ def test_endless_loop_is_stopped(tmp_path: Path) -> None:
     loop = _module(tmp_path, "loop", "loop i32.const 1 call $log br 0 end unreachable")
     with pytest.raises(EngineError, match=r"endless loop in .*: f\(\)"):
         run_calls([loop])
+
+
+# The engine that stays
+
+
+@pytest.mark.usefixtures("engine")
+def test_groups_are_compared(tmp_path: Path) -> None:
+    """Each with the first of its group, and all of it in one request."""
+    groups = []
+    for number, pair in enumerate(PAIRS.values()):
+        one, other = (
+            _module(tmp_path, f"{number}-{n}", body).read_bytes() for n, body in enumerate(pair)
+        )
+        groups.append([one, one, other, b"\0asm"])
+    calls = [[("f", ())]] * len(groups)
+    with Comparer() as comparer:
+        compared = comparer.compare(groups, calls, fuel=7)
+    for kind, each in zip(PAIRS, compared, strict=True):
+        different, broken = each.differences
+        assert (different.module, broken.module) == (2, 3)
+        assert different.error is None
+        assert different.before is not None
+        assert different.before.state["fuel"] == "7"
+        assert different.sort.split()[0] == "another"
+        assert different.sort in str(different), kind
+        assert "CompileError" in str(broken)
+        assert broken.sort == "doesn't run"
+        assert sum(each.outcomes.values()) == each.calls == 1
+
+
+PASSING = """
+(module
+  (import "env" "call_back" (func $call_back (param i32) (result i32)))
+  (tag $a (export "a") (param i32))
+  (global (export "fuel") (mut i32) (i32.const 0))
+  (func (export "callback") (param i32) (result i32) local.get 0 throw $a)
+  (func (export "f") (result i32) {body}))
+"""
+
+
+@pytest.mark.usefixtures("engine")
+def test_identity_of_what_passed_through_the_host(tmp_path: Path) -> None:
+    """The same tag and the same payload, but another exception."""
+    same = "i32.const 1 call $call_back"
+    new = f"block (result i32) try_table (result i32) (catch $a 0) {same} end return end throw $a"
+    one, other = (
+        _module(tmp_path, str(n), body, PASSING).read_bytes() for n, body in enumerate((same, new))
+    )
+    with Comparer() as comparer:
+        [compared] = comparer.compare([[one, other]], [[("f", ())]], fuel=0)
+    [difference] = compared.differences
+    assert difference.before is not None
+    assert difference.before.outcome == {"thrown": "export a", "payload": ["1"], "passed": 0}
+    assert difference.after is not None
+    assert difference.after.outcome == {"thrown": "export a", "payload": ["1"]}
+
+
+@pytest.mark.usefixtures("engine")
+def test_after_a_crash_there_is_another_engine(tmp_path: Path) -> None:
+    body = "loop i32.const 1 call $log br 0 end unreachable"
+    loop = _module(tmp_path, "loop", body).read_bytes()
+    good = _module(tmp_path, "good", "i32.const 1").read_bytes()
+    with Comparer() as comparer:
+        for _ in range(2):
+            with pytest.raises(EngineError, match="endless loop in module 0"):
+                comparer.compare([[loop]], [[("f", ())]], fuel=0)
+            [compared] = comparer.compare([[good, good]], [[("f", ())]], fuel=0)
+            assert (compared.calls, compared.differences) == (1, [])
 
 
 @pytest.mark.usefixtures("engine")
