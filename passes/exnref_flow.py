@@ -120,8 +120,9 @@ class Region:
     landing: Block
     items: list[Item]
     owner: Label
-    #: Operands below the landing, in what ``owner`` opened.
+    #: Operands below the landing, in what ``owner`` opened, and in all.
     height: int
+    base: int
     arrivals: list[Arrival] = field(default_factory=list)
     #: Whether control gets to the end of the region.
     falls: bool = False
@@ -194,6 +195,8 @@ class Flow:
         self.takers: set[Structured] = set()
         #: `try_table`s with nothing below them in the list that they stand in.
         self.flat: set[TryTable] = set()
+        #: How many operands a branch at the end of a list leaves behind.
+        self.ends: dict[Label, int] = {}
         #: `try_table`s that catch what another around them catches, in the same way.
         self.same: dict[TryTable, TryTable] = {}
         self.unreachable = module.instr("unreachable")
@@ -236,6 +239,7 @@ class Flow:
         self.takers.clear()
         self.flat.clear()
         self.same.clear()
+        self.ends.clear()
         self._kept: list[tuple[list[Item], list[Item]]] = []
         self._stack: list[_Value] = []
         self._state: _State = (_NULL,) * len(self.slots)
@@ -401,8 +405,9 @@ class Flow:
 
     def _note_exact(self, frame: _Frame, operands: int) -> None:
         """The list ends with a branch."""
+        self.ends[frame.node] = len(self._stack) - operands
         for region in frame.regions:
-            region.exact = len(self._stack) - operands == frame.base + region.height
+            region.exact = self.ends[frame.node] == region.base
 
     def _join(self, label: Label, state: _State) -> None:
         if isinstance(label, Loop):
@@ -479,6 +484,7 @@ class Flow:
                 outer.items,
                 outer.node,
                 frame.base - outer.base,
+                frame.base,
             )
         return region.arrivals
 

@@ -223,6 +223,8 @@ class _Rewriting:
         self.shields: dict[Catch, Try] = {}
         #: Where each try's clauses with `_ref` land, for those that nobody delegates for.
         self.arrivals_of: dict[Try, list[tuple[Region, Arrival]]] = {}
+        #: Of lists whose ends changed, by their ids: how many operands the branch there leaves.
+        self.ends: dict[int, int | None] = {}
         self.copied = 0
 
     def run(self) -> int:
@@ -301,6 +303,11 @@ class _Rewriting:
         if len(arrivals) > 1:
             # Labels in copies are those of the copies, if they are what they will be.
             self.retarget(_items(code))
+        if id(items) in self.ends:
+            # A region further on is gone, and what was in its landing is the end.
+            region.falls = False
+            region.exact = self.ends[id(items)] == region.base
+        self.ends[id(items)] = self.ends.get(id(landing.items), self.flow.ends.get(landing))
         items[index:] = landing.items
         # Nothing falls off its end; whoever delegated to it meant what it stood in.
         self.replaced[landing] = region.owner

@@ -268,6 +268,26 @@ GOLDENS = {
              drop call $g br $out
            end""",
     ),
+    "an operand left over where the region ends now": (
+        """block $done
+             block (result exnref) try_table (catch_all_ref 0) call $f end br $done end
+             drop
+             block $two (result exnref)
+               block $i (result i32)
+                 try_table (result i32) (catch $i $i) (catch_all_ref $two) call $v end
+               end
+               br $done
+             end
+             drop return
+           end
+           call $g""",
+        """try call $f
+           catch_all
+             try (result i32) call $v catch $i catch_all return end
+             br 0
+           end
+           call $g""",
+    ),
     "the region goes on": (
         """block (result exnref)
              try_table (catch_all_ref 0) call $f end
