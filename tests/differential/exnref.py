@@ -21,7 +21,7 @@ from tests.differential.assemble import (
 )
 from tests.differential.choices import Case, cases
 from tests.differential.legacy import module_of
-from tests.differential.writer import DECLARED, LOCALS, Label, Writer
+from tests.differential.writer import LOCALS, Label, Writer
 from tests.modules import signed, unsigned
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class ExnrefWriter(Writer):
         return super().code()
 
     def declarations(self) -> bytes:
-        return unsigned(len(LOCALS) + 1) + DECLARED + bytes([_LOCALS]) + EXN
+        return unsigned(len(LOCALS) + 1) + self.groups() + bytes([_LOCALS]) + EXN
 
     # Exceptions as values
 

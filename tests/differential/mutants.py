@@ -10,8 +10,9 @@ import importlib
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 import wasmir.passes
@@ -19,13 +20,11 @@ from tests.differential.steps import Passes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
 __all__ = ["MUTANTS", "GoneError", "Mutant", "mutated"]
 
-FILES = ("tree", "legacy_handlers", "legacy_to_exnref", "exnref_flow", "exnref_to_legacy")
-"""The modules of ``wasmir.passes`` that the conversions are in; what imports comes last."""
-
-_HANDLERS, _FORTH, _FLOW, _BACK = FILES[1:]
+_PACKAGE = "wasmir.passes"
 
 
 class GoneError(Exception):
@@ -34,12 +33,11 @@ class GoneError(Exception):
 
 @dataclass(frozen=True)
 class Mutant:
-    """A mistake: in which module, what stands there (once), and what in its place. ``shown_by`` are
+    """A mistake: what stands in the passes (once), and what in its place. ``shown_by`` are
     random modules of a kind, or, where it takes too many of those, the examples of the passes.
     """
 
     name: str
-    file: str
     old: str
     new: str
     shown_by: Literal["legacy", "exnref", "examples"] = "legacy"
@@ -51,132 +49,103 @@ MUTANTS = (
     # exnref to legacy: where exceptions go
     Mutant(
         "a branch on a reference takes everything from the top",
-        _FLOW,
         'item.row.name != "br_on_null"',
         "True",
-        "exnref",
-        seed=119,
+        "examples",
     ),
     Mutant(
         "locals behind a landing are those before the try_table",
-        _FLOW,
         "self._join(clause.label, frame.thrown)",
         "self._join(clause.label, frame.start)",
         "examples",
     ),
     Mutant(
         "two paths meet, and the first counts",
-        _FLOW,
         "a if a is b else _MIXED for a, b in",
         "a for a, _ in",
         "examples",
     ),
     Mutant(
         "all handlers let through",
-        _FLOW,
         "any(at > inside for at in handlers)",
         "False",
         "exnref",
-        seed=54,
+        seed=578,
     ),
     Mutant(
         "what an inner one doesn't catch, none does",
-        _FLOW,
         "            if not complete:\n",
         "            if False:\n",
         "examples",
     ),
     Mutant(
         "all dropped operands go on being dropped",
-        _FLOW,
         "            if self._taken(1)[0] is None:\n                frame.kept.append(item)\n",
         "            self._taken(1)\n            frame.kept.append(item)\n",
         "exnref",
     ),
     Mutant(
         "operands from before a landing are there behind it",
-        _FLOW,
         "if place < frame.base + region.height:",
         "if place < 0:",
     ),
     # exnref to legacy: rewriting
     Mutant(
-        "copies keep the labels of the original",
-        _BACK,
-        "self.retarget(_items(code))",
-        "pass",
-        "exnref",
+        "copies keep the labels of the original", "self.retarget(_items(code))", "pass", "examples"
     ),
     Mutant(
-        "a region's end leads nowhere",
-        _BACK,
-        "        if region.falls:\n",
-        "        if False:\n",
-        seed=47,
+        "a region's end leads nowhere", "        if region.falls:\n", "        if False:\n", seed=84
     ),
     Mutant(
-        "no shield",
-        _BACK,
-        "        if arrival.exposed:\n",
-        "        if False:\n",
-        "exnref",
-        seed=54,
+        "no shield", "        if arrival.exposed:\n", "        if False:\n", "examples", seed=578
     ),
     Mutant(
         "delegates whatever else is caught",
-        _BACK,
         "and len(try_.catches) == 1",
         "",
         "examples",
     ),
     Mutant(
         "delegates past handlers with a tag",
-        _BACK,
         "and (arrival.clause.tag is None or not arrival.exposed)",
         "",
         "examples",
     ),
     Mutant(
         "every rethrow is the nearest",
-        _BACK,
         "if rethrow.label is region.landing:",
         "if True:",
         "legacy",
-        seed=885,
+        seed=1241,
     ),
     Mutant(
         "to a loop's end by its label",
-        _BACK,
         "if isinstance(owner, Loop):",
         "if False:",
         "examples",
     ),
     Mutant(
         "a branch with operands below ends a handler",
-        _BACK,
         "if catch in self.exact and",
         "if",
         "exnref",
-        seed=233,
+        seed=967,
     ),
     Mutant(
         "delegates to the try that stands there now",
-        _BACK,
         "self.around.get(label) or self.replaced[label]",
         "self.replaced[label]",
         "legacy",
-        seed=416,
+        seed=807,
     ),
     Mutant(
         "locals close up",
-        _BACK,
         "(count, NumType.I32 if mentions_exceptions(type_) else type_) for count, type_ in groups",
         "(count, type_) for count, type_ in groups if not mentions_exceptions(type_)",
         "examples",
     ),
     Mutant(
         "a try with operands below it is the last thing, too",
-        _BACK,
         "if not isinstance(try_, Try) or try_ not in self.flat:",
         "if not isinstance(try_, Try):",
         "exnref",
@@ -184,85 +153,102 @@ MUTANTS = (
     # legacy to exnref: which handlers there are
     Mutant(
         "a delegate is as if it were not there",
-        _HANDLERS,
         "scope.target if isinstance(scope, Plan) and delegates else scope.parent",
         "scope.parent",
+        seed=124,
     ),
     Mutant(
         "what the first doesn't take, none does",
-        _HANDLERS,
         "found = own + [handler for handler in found if handler.tag not in tags]",
         "found = own",
         seed=2045,
     ),
     # legacy to exnref: plans and rewriting
-    Mutant("a delegate is but a block", _FORTH, "if wanted != natural:", "if False:"),
+    Mutant("a delegate is but a block", "if wanted != natural:", "if False:", seed=107),
     Mutant(
-        "a delegate stops at the target", _FORTH, "if not complete and any(", "if False and any("
+        "a delegate stops at the target", "if not complete and any(", "if False and any(", seed=107
     ),
     Mutant(
         "a delegate to the caller meets handlers",
-        _FORTH,
         "            if natural:\n",
         "            if False:\n",
-        seed=73,
+        seed=107,
     ),
     Mutant(
         "tags with the same payload are the same",
-        _FORTH,
         "if handler.tag not in seen:",
         "if str(handler.tag and handler.tag.params) not in {str(t and t.params) for t in seen}:",
     ),
     Mutant(
         "any rethrow is of the handler's own",
-        _FORTH,
-        "if len(handler.rethrows) != 1 or handler.rethrows[0] is not items:",
-        "if False:",
+        "if items.pop() is not handler.rethrows[0][0]:",
+        "if items.pop() is None:",
     ),
     Mutant(
         "whatever is caught is thrown on",
-        _FORTH,
         "while handlers and self.only_rethrows(handlers[-1]):\n                handlers.pop()",
         "handlers[:] = [each for each in handlers if not self.only_rethrows(each)]",
         "legacy",
-        seed=510,
+        seed=553,
     ),
     Mutant(
         "a direct label takes what it likes",
-        _FORTH,
-        "return target if self.arity(target) == handler.arity else None",
+        "return target if self.survey.arity(target) == handler.arity else None",
         "return target",
     ),
     Mutant(
         "handlers share one local",
-        _FORTH,
         "        handler.free += 1\n",
         "        self.slots = 1\n",
     ),
+    Mutant("a handler falls into the next", "if handler is not last and goes_on:", "if False:"),
     Mutant(
-        "a handler falls into the next",
-        _FORTH,
-        "if handler is not last and falls_through(items):",
+        "a label that is there takes what it likes",
+        "if self.survey.arity(enclosing) != len(plan.try_.type.results):",
         "if False:",
     ),
+    Mutant("a leaf is but a run", "if chain(scope)[0] and not (", "if False and not ("),
     Mutant(
-        "a loop's label is at its end",
-        _FORTH,
-        "if not self.options.elide or enclosing.__class__ is Loop:",
-        "if not self.options.elide:",
-        seed=271,
+        "what goes on falls into the handlers behind",
+        "        if falls_off(region):\n            if region.level:",
+        "        if False:\n            if region.level:",
     ),
     Mutant(
-        "a leaf is but a run",
-        _FORTH,
-        "            if chain(scope)[0]:\n",
-        "            if False:\n",
+        "nothing throws",
+        "if handlers and self.options.quiet and not self.survey.may_throw(plan.try_.items):",
+        "if handlers and self.options.quiet:",
+    ),
+    Mutant("handlers go anywhere", "if stays_within(handler, plan, home):", "if False:"),
+    Mutant(
+        "an exception may be thrown again where it is over",
+        "if item.label in caught:",
+        "if False:",
+        seed=205,
     ),
     Mutant(
-        "the way out of the function leads to the trampoline",
-        _FORTH,
-        "        if falls_through(body.items):\n            body.items",
-        "        if False:\n            body.items",
+        "a handler that goes on goes behind, too",
+        "        if handler.goes_on:\n            return False\n        home",
+        "        home",
+    ),
+    Mutant(
+        "whatever catches is sure to catch",
+        "return found[0] if found and found[0].tag is None else None",
+        "return found[0] if found else None",
+    ),
+    Mutant(
+        "whatever drops its payload is covered",
+        "if not payload_dropped or likeness(handler, skip=len(drops)) != like:",
+        "if not payload_dropped:",
+        seed=455,
+    ),
+    Mutant(
+        "locals have a value behind all code", "        return not unset", "        return True"
+    ),
+    Mutant(
+        "handlers of any payload are alike",
+        "(handler.tag and handler.tag.params, handler.ref, like)",
+        "(handler.ref, like)",
+        seed=111,
     ),
 )
 
@@ -270,26 +256,41 @@ MUTANTS = (
 @contextmanager
 def mutated(mutant: Mutant) -> Iterator[Passes]:
     """The conversions with a mistake. Raises GoneError where it can't be made."""
-    names = {file: f"wasmir.passes.{file}" for file in FILES}
     folder = Path(wasmir.passes.__file__).parent
-    # Those that are loaded stay what they are.
-    kept = {name: importlib.import_module(name) for name in names.values()}
+    sources = {
+        f"{_PACKAGE}.{path.stem}": path.read_text(encoding="utf-8")
+        for path in folder.glob("*.py")
+        if path.stem != "__init__"
+    }
+    count = sum(source.count(mutant.old) for source in sources.values())
+    if count != 1:
+        raise GoneError(f"{count} times what {mutant.name!r} was to change:\n{mutant.old}")
+    finder = _Finder({n: text.replace(mutant.old, mutant.new) for n, text in sources.items()})
+    # Those that are loaded stay what they are, and where they are.
+    kept = {name: sys.modules.pop(name) for name in sources if name in sys.modules}
+    sys.meta_path.insert(0, finder)
     try:
-        for file, name in names.items():
-            path = folder / f"{file}.py"
-            source = path.read_text(encoding="utf-8")
-            if file == mutant.file:
-                if source.count(mutant.old) != 1:
-                    raise GoneError(
-                        f"{path.name} has {source.count(mutant.old)} times what {mutant.name!r} "
-                        f"was to change, not once:\n{mutant.old}"
-                    )
-                source = source.replace(mutant.old, mutant.new)
-            module = ModuleType(name)
-            module.__file__ = str(path)
-            sys.modules[name] = module
-            exec(compile(source, f"<{mutant.name}>", "exec"), module.__dict__)  # noqa: S102 - our own code
-        forth, back = (sys.modules[names[file]] for file in (_FORTH, _BACK))
+        forth = importlib.import_module(f"{_PACKAGE}.legacy_to_exnref")
+        back = importlib.import_module(f"{_PACKAGE}.exnref_to_legacy")
         yield Passes(forth.LegacyToExnref, back.ExnrefToLegacy)
     finally:
-        sys.modules.update(kept)
+        sys.meta_path.remove(finder)
+        for name in sources:
+            sys.modules.pop(name, None)
+        for name, module in kept.items():
+            sys.modules[name] = module
+            setattr(wasmir.passes, name.rpartition(".")[2], module)
+
+
+class _Finder(MetaPathFinder, Loader):
+    """Loads modules from sources that are not those on the disk."""
+
+    def __init__(self, sources: dict[str, str]) -> None:
+        self.sources = sources
+
+    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
+        return ModuleSpec(fullname, self) if fullname in self.sources else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        name = module.__name__
+        exec(compile(self.sources[name], f"<{name}>", "exec"), module.__dict__)  # noqa: S102 - our own

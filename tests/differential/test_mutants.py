@@ -98,9 +98,7 @@ def test_examples_show_mistakes(mutant: Mutant) -> None:
 
 def test_no_mistake_is_none() -> None:
     """What is loaded anew without a change does the same as what was there before."""
-    with mutated(
-        Mutant("nothing", "tree", "from copy import copy", "from copy import copy")
-    ) as same:
+    with mutated(Mutant("nothing", "from copy import copy", "from copy import copy")) as same:
         assert same != REAL
         assert _made(same) == _right()
 
@@ -116,6 +114,6 @@ def test_mistakes_are_taken_back() -> None:
 def test_what_is_gone_is_told() -> None:
     with (
         pytest.raises(GoneError, match="0 times what 'gone'"),
-        mutated(Mutant("gone", "tree", "no such thing", "")),
+        mutated(Mutant("gone", "no such thing", "")),
     ):
         pass

@@ -18,8 +18,8 @@ from tests.differential.shapes import EXNREF_SHAPES, LEGACY_SHAPES, shapes
 from tests.differential.steps import invalid
 from tests.modules import program
 
-DRAWS = 300
-LEAST = 3
+DRAWS = 400
+LEAST = 2
 """In how many of so many draws each shape is, at least."""
 
 

@@ -56,9 +56,6 @@ LOCALS: Final[dict[Type, tuple[int, ...]]] = {
     EXT: (11,),
 }
 """Which locals have a type: two parameters, and what every function declares."""
-DECLARED = b"".join(
-    bytes([2 if type_ == I32 else len(numbers)]) + type_ for type_, numbers in LOCALS.items()
-)
 NON_NULL = frozenset({S, A, I31})
 """Types whose locals have no value at first."""
 
@@ -106,6 +103,9 @@ class Label:
 class Writer:
     """Writes one function."""
 
+    #: Whether it has locals without default.
+    without_default = False
+
     def __init__(
         self, choices: Choices, skeleton: Skeleton, signatures: list[Types], results: Types
     ) -> None:
@@ -120,12 +120,22 @@ class Writer:
 
     def code(self) -> bytes:
         """Locals and instructions."""
+        # Code that isn't reached by one way only can't read such locals, so less can be moved.
+        self.without_default = self.c.rarely(2)
         self.out += self.declarations() + FUEL
         self.sequence(self.results, DEPTH)
         return bytes(self.out) + b"\x0b"
 
     def declarations(self) -> bytes:
-        return unsigned(len(LOCALS)) + DECLARED
+        return unsigned(len(LOCALS)) + self.groups()
+
+    def groups(self) -> bytes:
+        """The locals that every function has: of those without default, some have others."""
+        return b"".join(
+            bytes([2 if type_ == I32 else len(numbers)])
+            + (I32 if type_ in NON_NULL and not self.without_default else type_)
+            for type_, numbers in LOCALS.items()
+        )
 
     # Sequences
 
@@ -190,6 +200,9 @@ class Writer:
         self.out += b"\x10" + unsigned(LOG if number else LOG_REF)
 
     def set_local(self, type_: Type) -> None:
+        if type_ in NON_NULL and not self.without_default:
+            self.out += DROP
+            return
         self.out += b"\x21" + unsigned(self.c.pick(LOCALS[type_]))
         self.set.add(type_)
 
