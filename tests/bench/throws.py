@@ -78,9 +78,7 @@ def measured(count: int, rounds: int) -> dict[str, dict[str, float]]:
         text = folder / "throws.wat"
         text.write_text(_MODULE.format(functions="".join(functions)), encoding="utf-8")
         paths = {"legacy": folder / "legacy.wasm"}
-        subprocess.run(
-            [wasm_tools(), "parse", text, "-o", paths["legacy"]], check=True, timeout=60
-        )
+        subprocess.run([wasm_tools(), "parse", text, "-o", paths["legacy"]], check=True, timeout=60)
         for way, options in WAYS.items():
             opened = Module.from_file(paths["legacy"])
             LegacyToExnref(**options).run(opened)

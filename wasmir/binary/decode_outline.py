@@ -217,12 +217,14 @@ class _Outline(Tree):
         run.offset = start - self.placed
         return run
 
-    def stand(self, here: Region, start: int, at: int) -> None:
-        """Make place for a node: the run in front of it, and which label is the innermost there."""
+    def stand(self, here: Region, start: int, at: int, *, kept: bool = False) -> None:
+        """Make place for a node: the run in front of it, and which label is the innermost there;
+        where it stood, if it is one that passes keep.
+        """
         items = here.items
         if start < at:
             items.append(self.cut_out(start, at))
-        if self.placed is not None:
+        if kept and self.placed is not None:
             items.append(self.cut_out(at, at))
         height = len(self.labels) - 1 - here.base
         if height != here.level:
@@ -261,7 +263,7 @@ class _Outline(Tree):
 
     def branch(self, here: Region, start: int, at: int, branch: Br | BrIf, place: int) -> None:
         """A branch that leaves its region."""
-        self.stand(here, start, at)
+        self.stand(here, start, at, kept=True)
         branch.label = label = self.label(place)
         here.items.append(branch)
         if label.__class__ is Try:
@@ -297,7 +299,7 @@ class _Outline(Tree):
         # Looked at one by one, so that a bad one is found.
         if not [depth for depth in depths if self.labels[~depth] is not here]:
             return start
-        self.stand(here, start, at)
+        self.stand(here, start, at, kept=True)
         node = new_branch(self.memo, self.body, view, row, values, wire)
         if node is not None:
             if any(label.__class__ is Try for label in node.labels):
@@ -547,7 +549,7 @@ class _Outline(Tree):
                 end = pos - 1
                 start = self.other(here, start, at, end, arg)
             else:
-                self.stand(here, start, at)
+                self.stand(here, start, at, kept=True)
                 view = cast("list[Label]", _View(self))
                 table = new_try_table(self.memo, body, view, *arg)
                 sites.append((table, here, len(items)))

@@ -84,7 +84,9 @@ class Opened(Label):
 
 
 class Placed(bytes):
-    """A run, or nothing in front of a node, of a function whose offsets are tracked."""
+    """A run, or nothing in front of a branch or ``try_table``, of a function whose offsets are
+    tracked.
+    """
 
     #: Where it stood in the code that was decoded, locals included.
     offset: int
