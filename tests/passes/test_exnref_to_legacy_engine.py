@@ -60,8 +60,7 @@ def _same(before: Path, after: bytes, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "entry",
-    [pytest.param(m, id=m.name) for m in modules() if m.eh == "legacy" and m.runs],
+    "entry", [m for m in modules() if m.eh == "legacy" and m.runs], ids=lambda m: m.name
 )
 def test_there_and_back(entry: Entry, tmp_path: Path) -> None:
     _same(entry.path, back(convert(entry.path.read_bytes())), tmp_path)
