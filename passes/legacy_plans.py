@@ -153,8 +153,6 @@ class Planning:
         cleanups = self.cleanups
         common = self.common
         after = common.after
-        # Those that are wanted as they are, and whose bodies needn't be looked at.
-        hoists = self.hoists and not self.options.quiet
         clauses: dict[Catch, Handler] = {}
         for try_, here, index in survey.sites:
             scope, outer = places[here]
@@ -166,7 +164,7 @@ class Planning:
                 if try_.delegate is body:
                     leaves.append((try_, here.items, index, scope, outer))
                     continue
-                if hoists and try_.delegate is None:
+                if self.hoists and try_.delegate is None and self.throws(try_):
                     code = try_.catches[0].items
                     if len(code) > 1 and isinstance(run := code[0], bytes):
                         throw = after[run] if run in after else common.throw_after(run)
@@ -254,6 +252,10 @@ class Planning:
         if plan.users is not None:
             self.retarget_users(plan)
 
+    def throws(self, try_: Try) -> bool:
+        """Whether an exception may come out of the try's body, as far as anybody looks."""
+        return not self.options.quiet or self.survey.may_throw(try_.items)
+
     def drop_needless(self, plan: Plan) -> None:
         """Do without clauses, where that makes no difference."""
         handlers = plan.handlers
@@ -262,7 +264,7 @@ class Planning:
                 handler.rethrows = ((last, handler.items, None),)
             if plan.outer is not None:
                 handler.free = plan.outer.free
-        if handlers and self.options.quiet and not self.survey.may_throw(plan.try_.items):
+        if handlers and not self.throws(plan.try_):
             self.drop(handlers)
         if len(handlers) > 1 and self.options.prune:
             self.drop_duplicates(plan)
@@ -295,7 +297,7 @@ class Planning:
         throw = common.after[run] if run in common.after else common.throw_after(run)  # type: ignore[arg-type]
         if throw is None or not isinstance(run, bytes) or not run:
             return False
-        if self.options.quiet and not self.survey.may_throw(plan.try_.items):
+        if not self.throws(plan.try_):
             return False
         handler.ref = True
         landing = handler.hoisted = self.cleanup_landing(
@@ -411,8 +413,8 @@ class Planning:
                 tags = {handler.tag for handler in wanted}
                 if not complete and any(h.tag is None or h.tag not in tags for h in natural):
                     plan.clauses.append(self.trampoline_handler())
-        if plan.clauses is not None and self.options.quiet:
-            plan.clauses = plan.clauses if self.survey.may_throw(plan.try_.items) else None
+        if plan.clauses is not None and not self.throws(plan.try_):
+            plan.clauses = None
         out = self.label_that_is_there(plan)
         if plan.clauses is not None:
             plan.catching = TryTable(plan.try_.type, [])

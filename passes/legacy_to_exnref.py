@@ -305,9 +305,7 @@ class _Conversion(Planning):
         for try_, items, index, scope, outer in self.leaves:
             if outer is not None and outer.dropped:
                 continue
-            if chain(scope)[0] and not (
-                self.options.quiet and not self.survey.may_throw(try_.items)
-            ):
+            if chain(scope)[0] and self.throws(try_):
                 if not clauses:
                     clauses.append(Clause(None, self.trampoline_handler().label, True))
                 items[index] = TryTable(try_.type, clauses, try_.items)

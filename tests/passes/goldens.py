@@ -1882,4 +1882,282 @@ GOLDENS: dict[str, Golden] = {
             """,
         },
     ),
+    "share: not from behind what is shared": Golden(
+        (
+            "try call $f catch_all call $g rethrow 0 end try call $g catch_all call $f try "
+            "call $f catch_all call $g rethrow 0 end rethrow 0 end call $f"
+        ),
+        """
+        block (result exnref)
+          block (result exnref)
+            try_table (catch_all_ref 1 )
+              call $f
+            end
+            try_table (catch_all_ref 0 )
+              call $g
+            end
+            call $f return
+          end
+          call $f
+          try_table (catch_all_ref 0 )
+            call $f
+          end
+          throw_ref
+        end
+        call $g throw_ref
+        """,
+        {
+            "stack": """
+            (local exnref exnref)
+            block (result exnref)
+              block (result exnref)
+                block (result exnref)
+                  try_table (catch_all_ref 0 )
+                    call $f
+                  end
+                  try_table (catch_all_ref 1 )
+                    call $g
+                  end
+                  call $f return
+                end
+                local.set 0 call $g local.get 0 throw_ref
+              end
+              local.set 0 call $f
+              try_table (catch_all_ref 0 )
+                call $f
+              end
+              local.get 0 throw_ref
+            end
+            local.set 1 call $g local.get 1 throw_ref
+            """,
+            "hoist": """
+            block
+              block (result exnref)
+                try_table (catch_all_ref 0 )
+                  call $f
+                end
+                br 1
+              end
+              call $g throw_ref
+            end
+            block
+              block (result exnref)
+                try_table (catch_all_ref 0 )
+                  call $g
+                end
+                br 1
+              end
+              call $f
+              block
+                block (result exnref)
+                  try_table (catch_all_ref 0 )
+                    call $f
+                  end
+                  br 1
+                end
+                call $g throw_ref
+              end
+              throw_ref
+            end
+            call $f
+            """,
+            "share": """
+            block (result exnref)
+              block (result exnref)
+                block (result exnref)
+                  try_table (catch_all_ref 1 )
+                    call $f
+                  end
+                  try_table (catch_all_ref 0 )
+                    call $g
+                  end
+                  call $f return
+                end
+                call $f
+                try_table (catch_all_ref 1 )
+                  call $f
+                end
+                throw_ref
+              end
+              call $g throw_ref
+            end
+            call $g throw_ref
+            """,
+        },
+    ),
+    "share: not from behind it, whatever it is": Golden(
+        (
+            "try call $f catch $i drop call $g throw $e end try call $g catch_all call $f try "
+            "call $f catch $i drop call $g throw $e end rethrow 0 end call $f"
+        ),
+        """
+        block (result i32)
+          block (result exnref)
+            block (result i32)
+              try_table (catch $i 0)
+                call $f
+              end
+              try_table (catch_all_ref 1)
+                call $g
+              end
+              call $f return
+            end
+            drop call $g throw $e
+          end
+          call $f
+          try_table (catch $i 0)
+            call $f
+          end
+          throw_ref
+        end
+        drop call $g throw $e
+        """,
+        {
+            "stack": """
+            (local exnref)
+            block (result i32)
+              block (result exnref)
+                block (result i32)
+                  try_table (catch $i 0)
+                    call $f
+                  end
+                  try_table (catch_all_ref 1)
+                    call $g
+                  end
+                  call $f return
+                end
+                drop call $g throw $e
+              end
+              local.set 0 call $f
+              try_table (catch $i 0)
+                call $f
+              end
+              local.get 0 throw_ref
+            end
+            drop call $g throw $e
+            """,
+            "hoist": """
+            block
+              block (result i32)
+                try_table (catch $i 0)
+                  call $f
+                end
+                br 1
+              end
+              drop call $g throw $e
+            end
+            block
+              block (result exnref)
+                try_table (catch_all_ref 0)
+                  call $g
+                end
+                br 1
+              end
+              call $f
+              block
+                block (result i32)
+                  try_table (catch $i 0)
+                    call $f
+                  end
+                  br 1
+                end
+                drop call $g throw $e
+              end
+              throw_ref
+            end
+            call $f
+            """,
+        },
+    ),
+    "share: not where they go to different places": Golden(
+        (
+            "block block try try call $f catch_all call $g br 2 end try call $g catch_all "
+            "call $g br 3 end catch $e end call $f end call $v drop end call $g"
+        ),
+        """
+        block
+          block
+            block
+              try_table (catch $e 0)
+                block
+                  block
+                    try_table (catch_all 0)
+                      call $f
+                    end
+                    try_table (catch_all 1)
+                      call $g
+                    end
+                    br 3
+                  end
+                  call $g br 3
+                end
+                call $g br 3
+              end
+            end
+            call $f
+          end
+          call $v drop
+        end
+        call $g
+        """,
+        {
+            "direct": """
+            block
+              block
+                block
+                  block
+                    try_table (catch $e 0)
+                      block
+                        block
+                          try_table (catch_all 0)
+                            call $f
+                          end
+                          try_table (catch_all 1)
+                            call $g
+                          end
+                          br 4
+                        end
+                        call $g br 4
+                      end
+                      call $g br 4
+                    end
+                  end
+                end
+                call $f
+              end
+              call $v drop
+            end
+            call $g
+            """,
+            "hoist": """
+            block
+              block
+                block
+                  try_table (catch $e 0)
+                    block
+                      block
+                        try_table (catch_all 0)
+                          call $f
+                        end
+                        br 1
+                      end
+                      call $g br 3
+                    end
+                    block
+                      try_table (catch_all 0)
+                        call $g
+                      end
+                      br 2
+                    end
+                    call $g br 3
+                  end
+                end
+                call $f
+              end
+              call $v drop
+            end
+            call $g
+            """,
+        },
+    ),
 }
