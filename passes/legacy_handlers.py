@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from wasmir import Branch, Opened, Region, Resume, Rethrow, Structured, Try, TryTable, terminates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from wasmir import Block, Clause, Item, Label, Tag
 
 __all__ = [
+    "Budget",
     "Handler",
     "Landing",
     "Plan",
@@ -216,10 +215,11 @@ def home_of(region: Region) -> Region:
     return region
 
 
-def stays_within(handler: Handler, plan: Plan, home: Region) -> bool:
+def stays_within(handler: Handler, plan: Plan, home: Region, budget: Budget) -> bool:
     """Whether a handler goes somewhere that is not around its home's code too, and not in itself;
     or throws an exception again that was caught there. Behind that code it couldn't go there, and
-    would have an exception to throw whose handler is over.
+    would have an exception to throw whose handler is over. Where that takes too long to find out,
+    too.
     """
     between: list[Region] = [home]
     inner: set[Label] = {plan.try_}
@@ -230,23 +230,42 @@ def stays_within(handler: Handler, plan: Plan, home: Region) -> bool:
         caught.add(plan.try_)
         # Branches to it name what will stand there by now.
         inner.add(plan.own or plan.catching or plan.try_)
-    pending = [handler.items]
+    found = strayed(handler.items, budget)
+    return found is None or any(
+        label in (caught if rethrown else inner)
+        or (isinstance(label, Opened) and label.region in between)
+        for label, rethrown in found
+    )
+
+
+class Budget:
+    """How many items may be looked at that are inside of others, in one function: what is nested
+    deeply would be looked at again at each level.
+    """
+
+    def __init__(self, items: int) -> None:
+        self.items = items
+
+
+def strayed(items: list[Item], budget: Budget) -> list[tuple[Label, bool]] | None:
+    """What branches in some items name, and all that is inside of them, each with whether it is a
+    ``rethrow`` that does; ``None`` where looking costs too much.
+    """
+    found: list[tuple[Label, bool]] = []
+    pending = [items]
     while pending:
-        for item in pending.pop():
-            labels: Iterable[Label] = ()
-            if isinstance(item, Rethrow):
-                if item.label in caught:
-                    return True
-            elif isinstance(item, Branch):
-                labels = item.labels
+        inside = pending.pop()
+        budget.items -= len(inside)
+        if budget.items < 0:
+            return None
+        for item in inside:
+            if isinstance(item, Branch):
+                found += [(label, isinstance(item, Rethrow)) for label in item.labels]
             elif isinstance(item, Structured):
                 pending += item.sequences()
                 if isinstance(item, TryTable):
-                    labels = [clause.label for clause in item.clauses]
-            for label in labels:
-                if label in inner or (isinstance(label, Opened) and label.region in between):
-                    return True
-    return False
+                    found += [(clause.label, False) for clause in item.clauses]
+    return found
 
 
 def likeness(handler: Handler, *, skip: int = 0) -> tuple[object, ...] | None:

@@ -14,10 +14,12 @@ from wasmir import (
     Opened,
     RefType,
     Rethrow,
+    Structured,
     Try,
     TryTable,
 )
 from wasmir.passes.legacy_handlers import (
+    Budget,
     Handler,
     Landing,
     Plan,
@@ -40,6 +42,13 @@ __all__ = ["Common", "Planning"]
 # An exnref that waits under this many operands is dug out with `drop`s, one byte each; keeping it
 # in a local takes four.
 _MOST_DROPS = 3
+
+# From a handler in a handler in ... nothing is hoisted beyond that.
+_DEEPEST = 50
+
+# See Budget: for each function, and more for each try in it.
+_LOOKED_AT = 20_000
+_LOOKED_AT_EACH = 20
 
 # What is known of longer runs isn't kept: they hardly come again.
 _SHORT_RUN = 80
@@ -121,6 +130,9 @@ class Planning:
         self.body: Body = survey.body
         self.function: Function = survey.body.function
         self.hoists = options.hoist and common.may_move(survey.body)
+        self.budget = Budget(_LOOKED_AT + _LOOKED_AT_EACH * len(survey.sites))
+        #: How many handlers a region is inside of, down to code with the same handlers around it.
+        self.depths: dict[Region, int] = {}
         self.plans: list[Plan] = []
         self.plan_of: dict[Label, Plan] = {}
         #: Trys with nothing but a run in them that delegate to the caller: the try, the list that
@@ -153,6 +165,7 @@ class Planning:
         cleanups = self.cleanups
         common = self.common
         after = common.after
+        depths = self.depths
         clauses: dict[Catch, Handler] = {}
         for try_, here, index in survey.sites:
             scope, outer = places[here]
@@ -164,7 +177,7 @@ class Planning:
                 if try_.delegate is body:
                     leaves.append((try_, here.items, index, scope, outer))
                     continue
-                if self.hoists and try_.delegate is None and self.throws(try_):
+                if try_.delegate is None and self.may_leave(here) and self.throws(try_):
                     code = try_.catches[0].items
                     if len(code) > 1 and isinstance(run := code[0], bytes):
                         throw = after[run] if run in after else common.throw_after(run)
@@ -180,6 +193,7 @@ class Planning:
                 handler.plan = plan
                 if catch.region is not None:
                     places[catch.region] = scope, handler
+                    depths[catch.region] = depths.get(here, 0) + 1
                     clauses[catch] = handler
                 plan.handlers.append(handler)
         for try_, target in survey.delegates:
@@ -215,7 +229,7 @@ class Planning:
         try_ = plan.try_
         handlers = plan.handlers
         self.drop_needless(plan)
-        hoists = self.hoists and self.may_hoist(plan)
+        hoists = self.may_leave(plan.region) and self.may_hoist(plan)
         # A clause can't name its own try_table: what it names must enclose it.
         within = not handlers
         direct: list[tuple[Handler, Label]] = []
@@ -254,7 +268,24 @@ class Planning:
 
     def throws(self, try_: Try) -> bool:
         """Whether an exception may come out of the try's body, as far as anybody looks."""
-        return not self.options.quiet or self.survey.may_throw(try_.items)
+        if not self.options.quiet:
+            return True
+        pending = [try_.items]
+        while pending:
+            items = pending.pop()
+            self.budget.items -= len(items)
+            if self.budget.items < 0:
+                return True
+            for item in items:
+                if isinstance(item, Structured):
+                    pending += item.sequences()
+                elif self.survey.may_throw((item,)):
+                    return True
+        return False
+
+    def may_leave(self, region: Region) -> bool:
+        """Whether the handlers of a try that stands in a region may be hoisted."""
+        return self.hoists and self.depths.get(region, 0) <= _DEEPEST
 
     def drop_needless(self, plan: Plan) -> None:
         """Do without clauses, where that makes no difference."""
@@ -286,7 +317,7 @@ class Planning:
         stack. Whether it is one.
         """
         handlers = plan.handlers
-        if len(handlers) != 1 or not self.hoists:
+        if len(handlers) != 1 or not self.may_leave(plan.region):
             return False
         handler = handlers[0]
         if handler.tag is not None or handler.region is not None:
@@ -356,7 +387,7 @@ class Planning:
         if handler.goes_on:
             return False
         home = home_of(plan.region)
-        if stays_within(handler, plan, home):
+        if stays_within(handler, plan, home, self.budget):
             return False
         tail = self.tails.get(home)
         if tail is None:
