@@ -207,7 +207,7 @@ MUTANTS = (
         "if self.survey.arity(enclosing) != len(plan.try_.type.results):",
         "if False:",
     ),
-    Mutant("a leaf is but a run", "if chain(scope)[0] and not (", "if False and not ("),
+    Mutant("a leaf is but a run", "if chain(scope)[0] and self.throws(try_):", "if False:"),
     Mutant(
         "what goes on falls into the handlers behind",
         "        if falls_off(region):\n            if region.level:",
@@ -215,14 +215,16 @@ MUTANTS = (
     ),
     Mutant(
         "nothing throws",
-        "if handlers and self.options.quiet and not self.survey.may_throw(plan.try_.items):",
+        "if handlers and not self.throws(plan.try_):",
         "if handlers and self.options.quiet:",
     ),
-    Mutant("handlers go anywhere", "if stays_within(handler, plan, home):", "if False:"),
+    Mutant(
+        "handlers go anywhere", "if stays_within(handler, plan, home, self.budget):", "if False:"
+    ),
     Mutant(
         "an exception may be thrown again where it is over",
-        "if item.label in caught:",
-        "if False:",
+        "label in (caught if rethrown else inner)",
+        "(not rethrown and label in inner)",
         seed=205,
     ),
     Mutant(
