@@ -81,15 +81,7 @@ def pip_download(package: str, folder: Path) -> Path:
     options = ["--no-deps", "--only-binary", ":all:", "--quiet", "--dest", str(folder)]
     command = [sys.executable, "-m", "pip", "download", *options, package]
     try:
-        result = subprocess.run(
-            command,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=900,
-            stdin=subprocess.DEVNULL,
-        )
+        result = _run(command, folder)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CorpusError(f"`pip download {package}` failed: {error}") from None
     archives = list(folder.glob("*.whl"))
@@ -98,21 +90,26 @@ def pip_download(package: str, folder: Path) -> Path:
     return archives[0]
 
 
+def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """A package client's run in a folder. Raises OSError, TimeoutExpired."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+        stdin=subprocess.DEVNULL,
+    )
+
+
 def npm_pack(package: str, folder: Path) -> Path:
     """Download a package's archive into ``folder`` with the first npm that can."""
     failures: list[str] = []
     for npm in _npms():
         command = [*npm, "pack", package, "--ignore-scripts", "--pack-destination", str(folder)]
         try:
-            result = subprocess.run(
-                command,
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=900,
-                stdin=subprocess.DEVNULL,
-            )
+            result = _run(command, folder)
         except (OSError, subprocess.TimeoutExpired) as error:
             failures.append(f"{npm[-1]}: {error}")
             continue

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from wasmir import Branch, Opened, Region, Resume, Rethrow, Structured, Try, TryTable, terminates
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wasmir import Block, Clause, Item, Label, Tag
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "falls_off",
     "home_of",
     "likeness",
+    "lists_within",
     "stays_within",
 ]
 
@@ -247,25 +250,32 @@ class Budget:
         self.items = items
 
 
-def strayed(items: list[Item], budget: Budget) -> list[tuple[Label, bool]] | None:
-    """What branches in some items name, and all that is inside of them, each with whether it is a
-    ``rethrow`` that does; ``None`` where looking costs too much.
-    """
-    found: list[tuple[Label, bool]] = []
+def lists_within(items: list[Item], budget: Budget) -> Iterator[list[Item]]:
+    """A list and all that are inside of it, as far as the budget goes: it is below 0 then."""
     pending = [items]
     while pending:
         inside = pending.pop()
         budget.items -= len(inside)
         if budget.items < 0:
-            return None
+            return
+        yield inside
+        for item in inside:
+            if isinstance(item, Structured):
+                pending += item.sequences()
+
+
+def strayed(items: list[Item], budget: Budget) -> list[tuple[Label, bool]] | None:
+    """What branches in some items name, and all that is inside of them, each with whether it is a
+    ``rethrow`` that does; ``None`` where looking costs too much.
+    """
+    found: list[tuple[Label, bool]] = []
+    for inside in lists_within(items, budget):
         for item in inside:
             if isinstance(item, Branch):
                 found += [(label, isinstance(item, Rethrow)) for label in item.labels]
-            elif isinstance(item, Structured):
-                pending += item.sequences()
-                if isinstance(item, TryTable):
-                    found += [(clause.label, False) for clause in item.clauses]
-    return found
+            elif isinstance(item, TryTable):
+                found += [(clause.label, False) for clause in item.clauses]
+    return None if budget.items < 0 else found
 
 
 def likeness(handler: Handler, *, skip: int = 0) -> tuple[object, ...] | None:

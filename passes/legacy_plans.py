@@ -30,6 +30,7 @@ from wasmir.passes.legacy_handlers import (
     falls_off,
     home_of,
     likeness,
+    lists_within,
     stays_within,
 )
 
@@ -75,9 +76,7 @@ class Common:
         ]
         #: What follows a run at the start of a handler, instead of ``rethrow``; ``None`` where the
         #: exception can't wait on the stack. Cleanup code comes again and again.
-        self.after: dict[bytes, list[Item] | None] = {
-            b"": self.throws[0] if options.stack else None
-        }
+        self.after: dict[bytes, list[Item] | None] = {}
         #: Whether a function with such declarations has locals that must be set before they are
         #: read.
         self.unset: dict[bytes, bool] = {}
@@ -178,8 +177,8 @@ class Planning:
                     leaves.append((try_, here.items, index, scope, outer))
                     continue
                 if try_.delegate is None and self.may_leave(here) and self.throws(try_):
-                    code = try_.catches[0].items
-                    if len(code) > 1 and isinstance(run := code[0], bytes):
+                    run = try_.catches[0].items[0]
+                    if isinstance(run, bytes):
                         throw = after[run] if run in after else common.throw_after(run)
                         if throw is not None:
                             cleanups.append((try_, here, index, scope, outer, throw))
@@ -270,18 +269,10 @@ class Planning:
         """Whether an exception may come out of the try's body, as far as anybody looks."""
         if not self.options.quiet:
             return True
-        pending = [try_.items]
-        while pending:
-            items = pending.pop()
-            self.budget.items -= len(items)
-            if self.budget.items < 0:
+        for items in lists_within(try_.items, self.budget):
+            if self.survey.may_throw(item for item in items if not isinstance(item, Structured)):
                 return True
-            for item in items:
-                if isinstance(item, Structured):
-                    pending += item.sequences()
-                elif self.survey.may_throw((item,)):
-                    return True
-        return False
+        return self.budget.items < 0
 
     def may_leave(self, region: Region) -> bool:
         """Whether the handlers of a try that stands in a region may be hoisted."""
@@ -323,12 +314,13 @@ class Planning:
         if handler.tag is not None or handler.region is not None:
             return False
         items = handler.items
-        run = items[0] if len(items) > 1 else b""
-        common = self.common
-        throw = common.after[run] if run in common.after else common.throw_after(run)  # type: ignore[arg-type]
-        if throw is None or not isinstance(run, bytes) or not run:
+        run = items[0]
+        if not isinstance(run, bytes):
+            # Nothing but the rethrow.
             return False
-        if not self.throws(plan.try_):
+        common = self.common
+        throw = common.after[run] if run in common.after else common.throw_after(run)
+        if throw is None or not self.throws(plan.try_):
             return False
         handler.ref = True
         landing = handler.hoisted = self.cleanup_landing(
@@ -358,9 +350,7 @@ class Planning:
         home = region
         if isinstance(home.context, Catch):
             home = home_of(home)
-        tail = self.tails.get(home)
-        if tail is None:
-            tail = self.tails[home] = Tail()
+        tail = self.tail_of(home)
         landing = tail.alike.get(run)
         if landing is None or (
             region is not home and landing.number < self.least_number(region, outer, home)
@@ -389,9 +379,7 @@ class Planning:
         home = home_of(plan.region)
         if stays_within(handler, plan, home, self.budget):
             return False
-        tail = self.tails.get(home)
-        if tail is None:
-            tail = self.tails[home] = Tail()
+        tail = self.tail_of(home)
         key = self.key(handler)
         landing = None if key is None else tail.alike.get(key)
         least = self.least_number(plan.region, plan.outer, home)
@@ -403,6 +391,13 @@ class Planning:
                 tail.alike[key] = landing
         handler.label = landing.block
         return True
+
+    def tail_of(self, home: Region) -> Tail:
+        """The region's tail, which it has from then on."""
+        tail = self.tails.get(home)
+        if tail is None:
+            tail = self.tails[home] = Tail()
+        return tail
 
     def new_landing(
         self, tag: Tag | None, ref: bool, items: list[Item], home: Region, tail: Tail

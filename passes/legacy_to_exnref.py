@@ -29,7 +29,7 @@ from wasmir import (
     Region,
     TryTable,
 )
-from wasmir.passes.legacy_handlers import Handler, Landing, Plan, Tail, chain, falls_off
+from wasmir.passes.legacy_handlers import Handler, Landing, Plan, chain, falls_off
 from wasmir.passes.legacy_plans import Common, Planning
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
@@ -353,9 +353,8 @@ class _Conversion(Planning):
         trampoline = self.trampoline
         region = self.survey.region
         if trampoline is not None:
-            tail = self.tails.setdefault(region, Tail())
             block: Any = trampoline.label
-            tail.landings.append(Landing(block, trampoline.items))
+            self.tail_of(region).landings.append(Landing(block, trampoline.items))
         self.body.items = self.with_tail(region, self.body)
 
     def throw_from_local(self, handler: Handler, local: int) -> None:

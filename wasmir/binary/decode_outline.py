@@ -137,8 +137,8 @@ def outline_effect(module: Module, items: Iterable[Item]) -> int:
                         total += runs[token]
                     elif action == OTHER:
                         row, values, _ = arg
-                        one = row.name == "br_if"
-                        total -= one or -row_effect(row, memo.resolved(row, values))
+                        padded = row.name == "br_if"
+                        total += -1 if padded else row_effect(row, memo.resolved(row, values))
     return total
 
 
@@ -311,7 +311,7 @@ class _Outline(Tree):
         """Take tokens in, until the body ends or the regex gave up; see the skeleton's loop."""
         new = object.__new__
         memo = self.memo.outline
-        data, labels, openings = self.data, self.labels, self.openings
+        labels, openings = self.labels, self.openings
         body = self.body
         plain = self.placed is None
         cut_out = self.cut_out
@@ -574,7 +574,7 @@ class _Outline(Tree):
             if action != END:
                 here.stops = True
             if start < end:
-                items.append(data[start:end] if plain else self.cut_out(start, end))
+                items.append(cut_out(start, end))
             ended = start = pos
             if here.outer is None:
                 break
