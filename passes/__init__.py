@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wasmir.passes.exnref_to_legacy import ExnrefToLegacy
     from wasmir.passes.legacy_to_exnref import LegacyToExnref
+    from wasmir.passes.reset_state import ResetState
 
 #: Pass name to the module and class that implement it.
 BUILT_IN = {
     "exnref-to-legacy": ("wasmir.passes.exnref_to_legacy", "ExnrefToLegacy"),
     "legacy-to-exnref": ("wasmir.passes.legacy_to_exnref", "LegacyToExnref"),
+    "reset-state": ("wasmir.passes.reset_state", "ResetState"),
 }
 
-__all__ = ["BUILT_IN", "ExnrefToLegacy", "LegacyToExnref"]
+__all__ = ["BUILT_IN", "ExnrefToLegacy", "LegacyToExnref", "ResetState"]
 
 
 def __getattr__(name: str) -> object:
