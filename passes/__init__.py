@@ -7,17 +7,36 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wasmir.passes.exnref_to_legacy import ExnrefToLegacy
+    from wasmir.passes.guard_aborts import GuardAborts
+    from wasmir.passes.insert_landing_pads import InsertLandingPads
     from wasmir.passes.legacy_to_exnref import LegacyToExnref
     from wasmir.passes.reset_state import ResetState
+    from wasmir.passes.recover import Recover
+    from wasmir.passes.tag_foreign_exceptions import TagForeignExceptions
 
 #: Pass name to the module and class that implement it.
 BUILT_IN = {
     "exnref-to-legacy": ("wasmir.passes.exnref_to_legacy", "ExnrefToLegacy"),
+    "guard-aborts": ("wasmir.passes.guard_aborts", "GuardAborts"),
+    "insert-landing-pads": ("wasmir.passes.insert_landing_pads", "InsertLandingPads"),
     "legacy-to-exnref": ("wasmir.passes.legacy_to_exnref", "LegacyToExnref"),
     "reset-state": ("wasmir.passes.reset_state", "ResetState"),
 }
 
 __all__ = ["BUILT_IN", "ExnrefToLegacy", "LegacyToExnref", "ResetState"]
+    "recover": ("wasmir.passes.recover", "Recover"),
+    "tag-foreign-exceptions": ("wasmir.passes.tag_foreign_exceptions", "TagForeignExceptions"),
+}
+
+__all__ = [
+    "BUILT_IN",
+    "ExnrefToLegacy",
+    "GuardAborts",
+    "InsertLandingPads",
+    "LegacyToExnref",
+    "Recover",
+    "TagForeignExceptions",
+]
 
 
 def __getattr__(name: str) -> object:

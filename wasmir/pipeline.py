@@ -59,6 +59,8 @@ class PassReport:
     functions: int = 0
     #: What else the pass counts, by name.
     counts: dict[str, int] = field(default_factory=dict)
+    #: What else its user should know: decisions that it took and why, promises that it can't make.
+    notes: list[str] = field(default_factory=list)
     #: Custom sections that describe what is no longer there, with what is wrong with each; known to
     #: pipelines only.
     stale: dict[str, str] = field(default_factory=dict)

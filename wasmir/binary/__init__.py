@@ -26,6 +26,7 @@ _HOMES = {
     "wasmir.binary.memo": "run_effects",
     "wasmir.binary.shift_locals": "shift_locals",
     "wasmir.binary.scan_code": "distinct_instructions raw_instructions",
+    "wasmir.binary.substitute": "substitute",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

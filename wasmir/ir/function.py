@@ -222,6 +222,13 @@ class Function(Importable):
             self._code = code
         self._body = None
 
+    def _respell(self, code: bytes) -> None:
+        """Take code of which every instruction stands for the one that stood there."""
+        tracking = self.module._tracking
+        if tracking is not None and tracking.covers(self):
+            tracking.settled(self, codec().respelled_moves(self.code, code))
+        self._code = code
+
     def close(self) -> None:
         """Let go of the tree and of whatever was done to it since it was opened."""
         if self._body is not None:

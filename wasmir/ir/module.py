@@ -239,6 +239,17 @@ class Module:
         """The first custom section of that name."""
         return next((custom for custom in self.customs if custom.name == name), None)
 
+    def add_custom(self, name: str, data: bytes) -> Custom:
+        """A new custom section, behind all other sections."""
+        from wasmir.ir.custom import Custom
+
+        end = len(self.source)
+        section = Section(0, end, end, end)
+        custom = section.custom = Custom(name, b"")
+        custom.data = bytes(data)
+        self.sections.append(section)
+        return custom
+
     def remove_custom(self, custom: Custom) -> None:
         """Leave a custom section out of what is written."""
         self.sections = [section for section in self.sections if section.custom is not custom]
@@ -494,6 +505,27 @@ class Module:
 
             self._stack_effect = stack_effect
         return self._stack_effect(self, items)
+
+    def substitute(
+        self,
+        names: Iterable[str],
+        choose: Callable[[Instr], Instr | None],
+        functions: Iterable[Function] | None = None,
+    ) -> list[Function]:
+        """Put other instructions in the place of some, one for one, wherever these stand; the
+        functions that changed.
+
+        ``choose`` is asked once about each distinct instruction of the mnemonics ``names``, and
+        gives what to put there, or ``None``. It must take and leave the same on the stack. Nothing
+        is decoded for it, and so all calls of a large module are redirected in about the time that
+        moving an index takes. Open bodies are settled: nodes of theirs are dead from then on.
+
+        ``functions`` are all of the module's by default. Raises ValueError for a mnemonic that
+        shapes the tree (blocks and branches), MalformedError.
+        """
+        with bulk_work():
+            wanted = list(self.functions) if functions is None else functions
+            return codec().substitute(self, frozenset(names), choose, wanted)
 
     def checkpoint(self) -> Checkpoint:
         """The state to come back to by :meth:`rollback`. Settles every open body."""
