@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from wasmir.passes.guard_aborts import GuardAborts
     from wasmir.passes.insert_landing_pads import InsertLandingPads
     from wasmir.passes.legacy_to_exnref import LegacyToExnref
-    from wasmir.passes.reset_state import ResetState
     from wasmir.passes.recover import Recover
+    from wasmir.passes.reset_state import ResetState
     from wasmir.passes.tag_foreign_exceptions import TagForeignExceptions
 
 #: Pass name to the module and class that implement it.
@@ -20,11 +20,8 @@ BUILT_IN = {
     "guard-aborts": ("wasmir.passes.guard_aborts", "GuardAborts"),
     "insert-landing-pads": ("wasmir.passes.insert_landing_pads", "InsertLandingPads"),
     "legacy-to-exnref": ("wasmir.passes.legacy_to_exnref", "LegacyToExnref"),
-    "reset-state": ("wasmir.passes.reset_state", "ResetState"),
-}
-
-__all__ = ["BUILT_IN", "ExnrefToLegacy", "LegacyToExnref", "ResetState"]
     "recover": ("wasmir.passes.recover", "Recover"),
+    "reset-state": ("wasmir.passes.reset_state", "ResetState"),
     "tag-foreign-exceptions": ("wasmir.passes.tag_foreign_exceptions", "TagForeignExceptions"),
 }
 
@@ -35,6 +32,7 @@ __all__ = [
     "InsertLandingPads",
     "LegacyToExnref",
     "Recover",
+    "ResetState",
     "TagForeignExceptions",
 ]
 

@@ -117,7 +117,7 @@ class Adapters:
     #: The adapter of each original.
     gates: dict[Function, Function] = field(default_factory=dict)
     doors: dict[Function, Function] = field(default_factory=dict)
-    _indirect_doors: dict[tuple[object, ...], Function] = field(default_factory=dict)
+    indirect_doors: dict[tuple[object, ...], Function] = field(default_factory=dict)
     _shared: dict[Type, tuple[Function, list[Function]]] = field(default_factory=dict)
     #: Where shared gates find their originals.
     table: Table | None = None
@@ -249,7 +249,7 @@ class Adapters:
         by_table = instr.row.name.endswith("call_indirect")
         type_: Type = instr.immediates[0]
         table: Table | None = instr.immediates[1] if by_table else None
-        known = self._indirect_doors.get((type_, table))
+        known = self.indirect_doors.get((type_, table))
         if known is not None:
             return known
         func = type_.func
@@ -279,7 +279,7 @@ class Adapters:
         else:
             items = self._door_items(door, func.results, call, indirect=True)
         door.body.items = items
-        self._indirect_doors[type_, table] = door
+        self.indirect_doors[type_, table] = door
         return door
 
     def _can_call(self, type_: Type, table: Table | None, target: int, fine: Block) -> list[Item]:

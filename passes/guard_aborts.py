@@ -27,6 +27,13 @@ class GuardAborts(Pass):
         default="guard",
         metadata={"help": "guard references to functions as well, or exports-only"},
     )
+    reset: str = field(
+        default="auto", metadata={"help": "reset in place: auto (where it can be), true, false"}
+    )
+    init: str = field(
+        default="auto",
+        metadata={"help": "exports to call after a reset; auto: what glue calls once"},
+    )
     auto_reset: bool = field(
         default=False, metadata={"help": "an abort schedules a reset by itself"}
     )
@@ -51,5 +58,7 @@ class GuardAborts(Pass):
                 leaf=self.leaf,
                 tail_calls=self.tail_calls,
                 share=self.share,
+                reset=self.reset,
+                init=self.init,
             ),
         )

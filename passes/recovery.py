@@ -34,10 +34,12 @@ from wasmir.passes.boundary import (
     write_record,
 )
 from wasmir.passes.guard import Guard
+from wasmir.passes.reset_state import ResetOptions, plan_reset
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
 if TYPE_CHECKING:
     from wasmir import Item, Module, Tag
+    from wasmir.passes.reset_state import ResetPlan
 
 __all__ = ["Wishes", "apply"]
 
@@ -67,7 +69,7 @@ class Wishes:
     tail_calls: bool = False
     share: str = "auto"
     #: Exports that are called again after a reset.
-    init: str = ""
+    init: str = "auto"
     #: ``auto``: where it can be done; ``true``: or else an error; ``false``.
     reset: str = "auto"
 
@@ -119,6 +121,7 @@ class _Work:
                 "without exception handling: exceptions pass unseen, refusals are traps, the "
                 "stack pointer is not restored"
             )
+        plan = self._reset() if wishes.notice else None
         if wishes.tag:
             adapters.mark = self._mark(dialect, known)
         if wishes.notice:
@@ -127,10 +130,10 @@ class _Work:
             )
             adapters.leaves = self._leaves(boundary)
             self._foreign(adapters, has_handlers=has_handlers)
-        self._surround(adapters, boundary, originals)
+        self._surround(adapters, boundary, originals, plan)
         counts = self.report.counts
         counts["gates"] = len(adapters.gates)
-        counts["doors"] = len(adapters.doors)
+        counts["doors"] = len(adapters.doors) + len(adapters.indirect_doors)
         if adapters.guard is not None:
             self._record(adapters, known)
 
@@ -187,7 +190,39 @@ class _Work:
             raise UnsupportedError(f"leaf: no imported function matches {self.wishes.leaf!r}")
         return frozenset(names[name] for name in found)
 
-    def _surround(self, adapters: Adapters, boundary: Boundary, originals: list[Function]) -> None:
+    def _reset(self) -> ResetPlan | None:
+        """What a reset in place will do, where there can be one, and it is wanted."""
+        wish = self.wishes.reset
+        if wish == "false":
+            return None
+        try:
+            return plan_reset(self.module, ResetOptions(init=self.wishes.init))
+        except UnsupportedError as error:
+            if wish == "true":
+                raise
+            self.note(error.reason)
+            return None
+
+    def _again(self, plan: ResetPlan, adapters: Adapters) -> Function | None:
+        """The gate of what runs after a reset: the start function, and what glue calls once."""
+        functions = [*([] if plan.start is None else [plan.start]), *plan.init]
+        if not functions:
+            return None
+        again = self.module.add_function(FuncType())
+        again.body.items = [
+            item
+            for each in functions
+            for item in (ops.call(each), *[ops.drop() for _ in each.func_type.results])
+        ]
+        return adapters.gate(again)
+
+    def _surround(
+        self,
+        adapters: Adapters,
+        boundary: Boundary,
+        originals: list[Function],
+        plan: ResetPlan | None,
+    ) -> None:
         module, guard = self.module, adapters.guard
         adapters.add_gates([*boundary.exported, *(boundary.referred if adapters.indirect else ())])
         adapters.add_doors(boundary.imports)
@@ -198,7 +233,12 @@ class _Work:
             for function in boundary.intrinsics.values():
                 if function in adapters.doors and function.imported is not None:
                     module.imports.remove(function.imported)
-            guard.build(None, None)
+            if plan is None:
+                guard.build(None, None)
+            else:
+                start = self._again(plan, adapters)
+                guard.build(plan.build(module, guard.globals), start)
+                self.report.notes += [f"a reset leaves {what}" for what in plan.left]
         self.report.functions = len(changed)
 
     def _intrinsics(self, adapters: Adapters, boundary: Boundary, guard: Guard) -> None:
