@@ -21,11 +21,11 @@ from wasmir import (
     FuncType,
     Global,
     GlobalType,
+    Instr,
     NumType,
     RefType,
     Tag,
     UnsupportedError,
-    instructions,
 )
 
 if TYPE_CHECKING:
@@ -248,8 +248,8 @@ def by_name(module: Module, entities: Iterable[E]) -> dict[str, E]:
 
 
 _STACK_POINTER = "__stack_pointer"
-_PROLOGUES = 5
-_LOOKED_AT = 4000
+# So many functions tell.
+_LOOKED_AT = 1000
 
 
 def find_stack_pointer(module: Module, given: str = "auto") -> Global | None:
@@ -300,18 +300,30 @@ def _subtracted_from(module: Module) -> Global | None:
     counts = dict.fromkeys(suspects, 0)
     defined = [each for each in module.functions if each.imported is None]
     for function in defined[:_LOOKED_AT]:
-        head = []
-        for instr in instructions(function):
-            head.append((instr.row.name, instr.immediates))
-            if len(head) == _PROLOGUES:
-                break
-        names = [name for name, _ in head]
+        head = _first_instructions(function)
+        names = [instr.row.name for instr in head]
         if names[:1] == ["global.get"] and names[2:3] in (["i32.sub"], ["i64.sub"]):
-            found = module.globals.numbered(head[0][1][0])
+            found = head[0].immediates[0]
             if found in counts:
                 counts[found] += 1
     best = max(suspects, key=counts.__getitem__)
     return best if counts[best] else None
+
+
+def _first_instructions(function: Function) -> list[Instr]:
+    """Those before the first block or branch."""
+    was_open = function.is_open
+    found: list[Instr] = []
+    for item in function.body.items:
+        if isinstance(item, bytes):
+            found += function.module.instructions(item)
+        elif isinstance(item, Instr):
+            found.append(item)
+        else:
+            break
+    if not was_open:
+        function.close()
+    return found
 
 
 # The record

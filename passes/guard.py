@@ -42,7 +42,7 @@ from wasmir.passes.boundary import OURS, Dialect
 if TYPE_CHECKING:
     from wasmir import BlockType, Global, Item, Module, Tag
 
-__all__ = ["Guard"]
+__all__ = ["DoorLocals", "Guard"]
 
 I32, F64 = NumType.I32, NumType.F64
 
