@@ -118,10 +118,8 @@ class Adapters:
     gates: dict[Function, Function] = field(default_factory=dict)
     doors: dict[Function, Function] = field(default_factory=dict)
     indirect_doors: dict[tuple[object, ...], Function] = field(default_factory=dict)
-    _shared: dict[Type, tuple[Function, list[Function]]] = field(default_factory=dict)
     #: Where shared gates find their originals.
     table: Table | None = None
-    _elements: list[Function] = field(default_factory=list)
     #: Segments that mean the originals, whatever references lead to.
     segments: list[Element] = field(default_factory=list)
 
@@ -131,14 +129,11 @@ class Adapters:
         """Make gates for functions that have none."""
         wanted = [each for each in functions if each not in self.gates]
         share = len(wanted) >= _SHARED_FROM if self.share is None else self.share
-        for function in wanted:
-            self.gates[function] = self._shared_gate(function) if share else self.gate(function)
-        if self._elements and self.table is not None:
-            count = len(self._elements)
-            self.table.type = TableType(FUNCREF, Limits(count, count))
-            start = self.module.const(ops.i32.const(0))
-            segment = Element(REF_FUNC, self._elements, table=self.table, offset=start)
-            self.segments.append(self.module.add_element(segment))
+        if not share:
+            for function in wanted:
+                self.gates[function] = self.gate(function)
+        elif wanted:
+            self._add_shared_gates(wanted)
 
     def gate(self, function: Function) -> Function:
         """A gate of one function."""
@@ -148,31 +143,43 @@ class Adapters:
         gate.body.items = self._gate_items(gate, function, call)
         return gate
 
-    def _shared_gate(self, function: Function) -> Function:
-        """A gate that only says which function it is for: twelve bytes, and some for parameters."""
+    def _add_shared_gates(self, functions: list[Function]) -> None:
+        """Gates that only say which function they are for: twelve bytes, and some for parameters.
+
+        ::
+
+            (func $gate (type $t) local.get 0 (i32.const 7) (call $shared))
+            (func $shared (param i32 i32)
+              ;; as any gate, but for the call:
+              local.get 0
+              (i32.add (local.get 1) (i32.const BASE))
+              (call_indirect $originals (type $t)))
+        """
         module = self.module
-        if self.table is None:
-            self.table = module.add_table(TableType(FUNCREF, Limits(0, 0)))
-        type_ = function.type
-        known = self._shared.get(type_)
-        params = function.func_type.params
-        if known is None:
-            shared = module.add_function(FuncType((*params, I32), function.func_type.results))
-            call: list[Item] = [
-                *map(ops.local.get, range(len(params) + 1)),
-                ops.call_indirect(type_, self.table),
-            ]
-            shared.body.items = self._gate_items(shared, function, call)
-            known = self._shared[type_] = shared, []
-        gate = module.add_function(type_)
-        gate.body.items = [
-            *map(ops.local.get, range(len(params))),
-            ops.i32.const(len(self._elements)),
-            ops.call(known[0]),
-        ]
-        self._elements.append(function)
-        gate.settle()
-        return gate
+        by_type: dict[Type, list[Function]] = {}
+        for function in functions:
+            by_type.setdefault(function.type, []).append(function)
+        count = len(functions)
+        table = self.table = module.add_table(TableType(FUNCREF, Limits(count, count)))
+        originals: list[Function] = []
+        for type_, members in by_type.items():
+            params, results = members[0].func_type.params, members[0].func_type.results
+            shared = module.add_function(FuncType((*params, I32), results))
+            args: list[Item] = [*map(ops.local.get, range(len(params)))]
+            which = ops.local.get(len(params))
+            call: list[Item] = [*args, which, ops.call_indirect(type_, table)]
+            if originals:
+                # Counted for each type, so that the numbers are short.
+                call[-1:-1] = [ops.i32.const(len(originals)), ops.i32.add()]
+            shared.body.items = self._gate_items(shared, members[0], call)
+            for number, function in enumerate(members):
+                gate = self.gates[function] = module.add_function(type_)
+                gate.body.items = [*args, ops.i32.const(number), ops.call(shared)]
+                gate.settle()
+            originals += members
+        start = module.const(ops.i32.const(0))
+        segment = Element(REF_FUNC, originals, table=table, offset=start)
+        self.segments.append(module.add_element(segment))
 
     def _gate_items(self, gate: Function, original: Function, call: list[Item]) -> list[Item]:
         module, guard = self.module, self.guard
