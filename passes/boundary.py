@@ -26,6 +26,7 @@ from wasmir import (
     RefType,
     Tag,
     UnsupportedError,
+    exception_dialect,
 )
 
 if TYPE_CHECKING:
@@ -69,11 +70,6 @@ class Dialect(Enum):
     NONE = "none"
 
 
-_LEGACY = frozenset({"try", "catch", "catch_all", "delegate", "rethrow"})
-_EXNREF = frozenset({"try_table", "throw_ref"})
-_FIRST_BYTES = (b"\x06", b"\x1f", b"\x0a")
-
-
 def dialect_of(module: Module, wanted: str = "auto") -> Dialect:
     """The dialect that a module's code uses; exnref where it uses none. With anything but ``auto``
     that one, which must not be another than the module's. Raises UnsupportedError.
@@ -81,7 +77,11 @@ def dialect_of(module: Module, wanted: str = "auto") -> Dialect:
     used = used_dialect(module)
     if wanted == "auto":
         return used or Dialect.EXNREF
+    if wanted not in {each.value for each in Dialect}:
+        raise UnsupportedError(f"dialect={wanted}: there are auto, exnref, legacy and none")
     dialect = Dialect(wanted)
+    if dialect is Dialect.NONE and used is not None:
+        raise UnsupportedError(f"dialect=none, but the module's code catches ({used.value})")
     if used not in (None, dialect):
         raise UnsupportedError(
             f"the module's exception handling is {used.value}, and engines refuse a mix with "
@@ -91,19 +91,9 @@ def dialect_of(module: Module, wanted: str = "auto") -> Dialect:
 
 
 def used_dialect(module: Module) -> Dialect | None:
-    """The dialect of the first function that catches or rethrows anything."""
-    for function in module.functions:
-        if function.imported is not None:
-            continue
-        code = function.code
-        if not any(byte in code for byte in _FIRST_BYTES):
-            continue
-        names = {row.name for row, _ in function.distinct_instructions()}
-        if names & _LEGACY:
-            return Dialect.LEGACY
-        if names & _EXNREF:
-            return Dialect.EXNREF
-    return None
+    """The dialect that a module's code catches in, if it does."""
+    dialect = Dialect(exception_dialect(module))
+    return None if dialect is Dialect.NONE else dialect
 
 
 @dataclass

@@ -80,6 +80,17 @@ def apply(module: Module, wishes: Wishes) -> PassReport:
     if wishes.notice and (read_record(module) or {}).get("notice"):
         report.notes.append("the module is recovered already: nothing was changed")
         return report
+    for option, value, known in (
+        ("notice", wishes.notice, ("", "host", "wasm")),
+        ("tables", wishes.tables, ("guard", "exports-only")),
+        ("on_foreign", wishes.on_foreign, ("auto", "survive", "abort")),
+        ("identity", wishes.identity, ("", "jstag")),
+        ("reset", wishes.reset, ("auto", "true", "false")),
+        ("share", wishes.share, ("auto", "true", "false")),
+    ):
+        if value not in known:
+            names = ", ".join(each for each in known if each)
+            raise UnsupportedError(f"{wishes.name}: {option}={value}: there are {names}")
     refuse_object(module)
     with all_or_nothing(module):
         _Work(module, wishes, report).run()

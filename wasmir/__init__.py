@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from wasmir.ir.walk import Place, RawInstr, instructions, row_of, walk
     from wasmir.isa.table import Row, Trait
     from wasmir.pipeline import Pass, PassReport, Pipeline
+    from wasmir.summary import exception_dialect
     from wasmir.types import (
         ANYREF,
         EXNREF,
@@ -126,6 +127,7 @@ _HOMES = {
     "wasmir.ir.walk": "Place RawInstr instructions row_of walk",
     "wasmir.isa.table": "Row Trait",
     "wasmir.pipeline": "Pass PassReport Pipeline",
+    "wasmir.summary": "exception_dialect",
     "wasmir.types": (
         "ANYREF EXNREF EXTERNREF FUNCREF AbstractHeap ArrayType Concrete FieldType FuncType "
         "GlobalType Limits MemoryType NumType PackedType RefType StructType SubType TableType "
@@ -219,6 +221,7 @@ __all__ = [
     "WasmError",
     "arity",
     "bulk_work",
+    "exception_dialect",
     "falls_through",
     "instructions",
     "ops",

@@ -165,10 +165,99 @@ def convert_eh(file: str, output: str, dialect: str, strip_stale: bool, as_json:
     _transform(file, output, pipeline, as_json=as_json, strip_stale=strip_stale)
 
 
-def _transform(
-    file: str, output: str, pipeline: Pipeline, *, as_json: bool, strip_stale: bool
+@cli.command()
+@_input
+@click.option("-o", "--output", metavar="OUT", help="Where to write; - for standard output.")
+@click.option(
+    "--notice",
+    type=click.Choice(["host", "wasm"]),
+    default="host",
+    show_default=True,
+    help="Who notices an abort: the loader in the host, or the module itself at its next call.",
+)
+@click.option(
+    "--reset",
+    type=click.Choice(["auto", "true", "false"]),
+    default="auto",
+    show_default=True,
+    help="Reset in place: where it can be, or else an error, or never.",
+)
+@click.option(
+    "--set",
+    "options",
+    metavar="OPTION=VALUE",
+    multiple=True,
+    help="Any other option of the pass: see `wasmir passes recover`.",
+)
+@click.option("--js", "with_loader", is_flag=True, help="Write the JavaScript loader beside OUT.")
+@click.option("--explain", is_flag=True, help="Say what would be done, and why; write nothing.")
+@_json
+def recover(
+    file: str,
+    output: str | None,
+    notice: str,
+    reset: str,
+    options: tuple[str, ...],
+    with_loader: bool,
+    explain: bool,
+    as_json: bool,
 ) -> None:
+    """Make a module survive panics, foreign exceptions and aborts."""
+    from wasmir.pipeline import Pipeline
+
+    if output is None and not explain:
+        raise click.UsageError("-o OUT is missing; --explain does without")
+    if with_loader and (output is None or output == "-"):
+        raise click.UsageError("--js writes the loader beside OUT, which has to be a file")
+    given = [f"notice={notice}", f"reset={reset}", *options]
+    pipeline = Pipeline.parse(f"recover{{{','.join(given)}}}")
     module = _read(file)
+    with _naming(file):
+        if module.custom("wasmir.recovery") is not None:
+            _fail(f"{file}: the module is recovered already; nothing is written")
+    _transform(
+        file,
+        None if explain else output,
+        pipeline,
+        as_json=as_json,
+        strip_stale=False,
+        module=module,
+    )
+    if notice == "host" and not as_json:
+        click.echo(
+            "note: nobody notices an abort until the host calls through recover.mjs: "
+            "instantiate, guard or install",
+            err=output == "-",
+        )
+    if with_loader and output is not None and not explain:
+        _write_loader(output)
+
+
+def _write_loader(output: str) -> None:
+    from importlib import resources
+    from pathlib import Path
+
+    for name in ("recover.mjs", "recover.d.ts"):
+        text = (resources.files("wasmir") / "runtime" / name).read_bytes()
+        path = Path(output).parent / name
+        part = path.with_name(f".{name}.part")
+        part.write_bytes(text)
+        part.replace(path)
+        click.echo(f"{path}: the loader")
+
+
+def _transform(
+    file: str,
+    output: str | None,
+    pipeline: Pipeline,
+    *,
+    as_json: bool,
+    strip_stale: bool,
+    module: Module | None = None,
+) -> None:
+    """Run passes on a module and write it; without ``output`` only say what they did."""
+    if module is None:
+        module = _read(file)
     with _naming(file), _progress():
         reports, encoded = pipeline.run_and_encode(module)
     stale = {name: why for report in reports for name, why in report.stale.items()}
@@ -179,7 +268,8 @@ def _transform(
         encoded = module.encode()
         if reports:
             reports[-1].bytes_out = encoded.size
-    _write(encoded, output)
+    if output is not None:
+        _write(encoded, output)
     # Standard output may be the module.
     to_stderr = output == "-"
     if as_json:
@@ -189,6 +279,8 @@ def _transform(
         return
     for report in reports:
         click.echo(_describe(report), err=to_stderr)
+        for note in report.notes:
+            click.echo(f"note: {note}", err=to_stderr)
     if stale and not strip_stale:
         for name, why in stale.items():
             click.echo(f"warning: custom section {name!r} {why}", err=True)
@@ -206,18 +298,22 @@ def _describe(report: PassReport) -> str:
 
 
 @cli.command()
+@click.argument("name", required=False)
 @_json
-def passes(as_json: bool) -> None:
-    """List the passes and their options."""
+def passes(name: str | None, as_json: bool) -> None:
+    """List the passes and their options, or tell all about the pass NAME."""
     import dataclasses
     import inspect
     from typing import cast
 
-    from wasmir.pipeline import available_passes
+    from wasmir.pipeline import available_passes, find_pass
 
+    if name is None:
+        wanted = {known: load() for known, load in available_passes().items()}
+    else:
+        wanted = {name: find_pass(name)}
     listed = []
-    for name, load in available_passes().items():
-        class_ = load()
+    for known, class_ in wanted.items():
         documentation = inspect.getdoc(class_) or ""
         options = [
             {
@@ -228,12 +324,15 @@ def passes(as_json: bool) -> None:
             }
             for option in dataclasses.fields(cast("Any", class_))
         ]
-        listed.append({"name": name, "summary": documentation.split("\n")[0], "options": options})
+        about = documentation if name is not None else documentation.split("\n")[0]
+        listed.append({"name": known, "summary": about, "options": options})
     if as_json:
         click.echo(json.dumps(listed))
         return
     for each in listed:
         click.echo(f"{each['name']}: {each['summary']}")
+        if name is not None:
+            click.echo("\nOptions:\n" if each["options"] else "\nIt has no options.")
         for option in cast("list[dict[str, Any]]", each["options"]):
             spelled = f"{option['name']}={str(option['default']).lower()}"
             click.echo(f"    {spelled:<20} {option['help']}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wasmir.ir.module import Module
     from wasmir.isa.table import Row
 
-__all__ = ["ExceptionHandling", "SectionSummary", "Summary", "summarize"]
+__all__ = ["ExceptionHandling", "SectionSummary", "Summary", "exception_dialect", "summarize"]
 
 _LEGACY = ("try", "catch", "catch_all", "delegate", "rethrow")
 _EXNREF = ("try_table", "throw_ref")
@@ -88,6 +88,26 @@ def summarize(
             for kind, count in sorted(Counter(each.kind for each in module.imports).items())
         },
     )
+
+
+def exception_dialect(module: Module) -> str:
+    """The dialect of the first function that catches or rethrows anything: ``legacy``, ``exnref``,
+    or ``none`` where no function does. Raises MalformedError.
+    """
+    for function in module.functions:
+        code = function.code if function.imported is None else b""
+        if not any(opcode in code for opcode in _OPCODES):
+            continue
+        names = {row.name for row, _ in function.distinct_instructions()}
+        if not names.isdisjoint(_LEGACY):
+            return "legacy"
+        if not names.isdisjoint(_EXNREF):
+            return "exnref"
+    return "none"
+
+
+# Bytes that stand in code which has `try`, `try_table` or `throw_ref`, and may be part of others.
+_OPCODES = (b"\x06", b"\x1f", b"\x0a")
 
 
 def _section(module: Module, section: Section) -> SectionSummary:
