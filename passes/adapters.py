@@ -337,6 +337,11 @@ class Adapters:
             attempt = Try(type_, call)
             if mark is not None and mark.js_tag is not None:
                 value = door.body.add_local(EXTERNREF)
+                for tag in self.known:
+                    # It may be JSTag by another name, and then handlers ask for it by that.
+                    if tag.imported is not None and payload_of(tag) == (EXTERNREF,):
+                        kept: list[Item] = [ops.drop(), *back(), Rethrow(attempt)]
+                        attempt.catches.append(Catch(tag, kept))
                 # Marks don't nest: the value is the same.
                 for tag in (mark.tag, mark.js_tag):
                     again: list[Item] = [

@@ -55,6 +55,7 @@ export class Session {
       if (this.log.length === this.logThrowsAt) throw hostValue(0);
     };
     this.imports = {
+      WebAssembly: { JSTag: WebAssembly.JSTag },
       env: {
         log,
         // The same for references: a name may be imported with one type only where modules are put
@@ -109,6 +110,7 @@ export class Session {
     this.stackPointer = this.instance.exports.__stack_pointer?.value;
     for (const { name, kind } of WebAssembly.Module.exports(this.module)) {
       const value = this.instance.exports[name];
+      if (name.startsWith("__wasmir_")) continue; // tags that have no name of their own
       if (kind === "tag" && !this.tags.has(value)) this.tags.set(value, `export ${name}`);
     }
   }
@@ -185,6 +187,7 @@ export class Session {
   state() {
     const state = {};
     for (const [name, value] of Object.entries(this.instance.exports)) {
+      if (name.startsWith("__wasmir_")) continue; // what recovery adds
       if (value instanceof WebAssembly.Global) {
         state[name] = this.show(value.value);
       } else if (value instanceof WebAssembly.Memory) {
