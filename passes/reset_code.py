@@ -139,10 +139,19 @@ class Restore:
         return [ops.call(function)]
 
     def _clear(self, table: Table) -> list[Item]:
-        """Fill all of a table with what its elements start as."""
-        value = _instrs(table.init) if table.init is not None else [_null(table.type.element)]
-        zero: Instr = _number(table).const(0)
-        return [zero, *value, ops.table.size(table), ops.table.fill(table)]
+        """Fill a table with what its elements start as, and what it has more of now with nulls."""
+        number = _number(table)
+        zero, size = number.const(0), ops.table.size(table)
+        fill, element = ops.table.fill(table), table.type.element
+        if table.init is None:
+            return [zero, _null(element), size, fill]
+        if not element.nullable:
+            return [zero, *_instrs(table.init), size, fill]
+        first = self._initial_size(table)
+        return [
+            *(zero, *_instrs(table.init), first, fill),
+            *(first, _null(element), size, first, number.sub(), fill),
+        ]
 
     def _side(self) -> list[Item]:
         side = self._targets.side

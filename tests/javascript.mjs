@@ -1,13 +1,15 @@
 // Runs a piece of JavaScript over some modules: JSON in, what it returns as JSON out.
 
 import { createHash } from "node:crypto";
+import { Session } from "../corpus/engine/session.mjs";
 
-// What the host sees of an instance: memories, tables and globals among its exports. Sizes are those
-// of `like`, where it is given: what is behind must be zero or null, and is told if it isn't.
+// What the host sees of an instance: memories, tables and globals among its exports, those that `like`
+// has, in the sizes that it has there: what is behind must be zero or null (or something, in a table
+// that knows no null), and is told if it isn't.
 function state(instance, like = instance) {
   const found = {};
-  for (const [name, value] of Object.entries(instance.exports)) {
-    const other = like.exports[name];
+  for (const [name, other] of Object.entries(like.exports)) {
+    const value = instance.exports[name];
     if (value instanceof WebAssembly.Global) found[name] = globalOf(value);
     else if (value instanceof WebAssembly.Memory) {
       const bytes = Buffer.from(value.buffer);
@@ -17,7 +19,8 @@ function state(instance, like = instance) {
     } else if (value instanceof WebAssembly.Table) {
       const all = Array.from({ length: Number(value.length) }, (_, at) => slot(value, at));
       const rest = all.splice(Number(other.length));
-      found[name] = rest.some((each) => each !== "null") ? [...all, "and more"] : all;
+      const empty = rest.every((each) => each === "null") || !takesNull(value);
+      found[name] = empty ? all : [...all, "and more"];
     }
   }
   return found;
@@ -28,6 +31,15 @@ function globalOf(global) {
     return show(global.value);
   } catch (error) {
     return `unreadable: ${error.constructor.name}`; // v128, exnref
+  }
+}
+
+function takesNull(table) {
+  try {
+    table.grow(typeof table.length === "bigint" ? 0n : 0, null);
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -64,7 +76,7 @@ function outcome(call) {
 const chunks = [];
 for await (const chunk of process.stdin) chunks.push(chunk);
 const { code, modules, values } = JSON.parse(Buffer.concat(chunks).toString());
-const scope = { ...values, state, show, outcome };
+const scope = { ...values, state, show, outcome, Session };
 for (const [name, data] of Object.entries(modules)) {
   scope[name] = new WebAssembly.Module(Buffer.from(data, "base64"));
 }

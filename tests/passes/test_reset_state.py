@@ -104,7 +104,7 @@ MEMORIES = """(module
 
 TABLES = """(module
   (type $f (func (result i32)))
-  (table $t (export "t") 3 9 funcref) (table $x (export "x") 1 externref)
+  (table $t (export "t") 3 9 funcref) (table $x (export "x") 1 externref) (table $i (export "i") 2 8 i31ref (ref.i31 (i32.const 5)))
   (table $n 2 4 (ref $f) (ref.func $one))
   (table $l (export "l") i64 1 5 funcref)
   (elem (table $t) (i32.const 1) func $one $two) (elem (table $t) (offset i32.const 2) func $one)
@@ -117,6 +117,8 @@ TABLES = """(module
   (func (export "calln") (param i32) (result i32) (call_ref $f (table.get $n (local.get 0))))
   (func (export "sizes") (result i32 i32 i32 i64)
     (table.size $t) (table.size $x) (table.size $n) (table.size $l))
+  (func (export "growi") (param i32) (result i32)
+    (table.grow $i (ref.i31 (i32.const 6)) (local.get 0)))
   (func (export "grow") (param i32) (result i32)
     (table.grow $t (ref.func $three) (local.get 0)))
   (func (export "grown") (param i32) (result i32)
@@ -231,7 +233,7 @@ def test_tables() -> None:
     calls += [["clear"], ["call", 1], ["calln", 0], ["call", 3], ["grow", 2], ["call", 4]]
     calls += [["grown", 1], ["calln", 2], ["grown", 2], ["grown", 1], ["growl", "3"], ["sizes"]]
     calls += [["grow", 9], ["grow", 0], ["grow", 4], ["growl", "2"], ["growl", "1"], ["sizes"]]
-    calls += [["growx", 3], ["call", 8], ["call", 0], ["sizes"]]
+    calls += [["growi", 3], ["growi", 4], ["growx", 3], ["call", 8], ["call", 0], ["sizes"]]
     rounds(TABLES, calls)
 
 
