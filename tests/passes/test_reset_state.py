@@ -104,7 +104,8 @@ MEMORIES = """(module
 
 TABLES = """(module
   (type $f (func (result i32)))
-  (table $t (export "t") 3 9 funcref) (table $x (export "x") 1 externref) (table $i (export "i") 2 8 i31ref (ref.i31 (i32.const 5)))
+  (table $t (export "t") 3 9 funcref) (table $x (export "x") 1 externref)
+  (table $i (export "i") 2 8 i31ref (ref.i31 (i32.const 5)))
   (table $n 2 4 (ref $f) (ref.func $one))
   (table $l (export "l") i64 1 5 funcref)
   (elem (table $t) (i32.const 1) func $one $two) (elem (table $t) (offset i32.const 2) func $one)
@@ -280,6 +281,28 @@ def test_what_the_host_grew() -> None:
         after=resettable(assembled(MEMORY)),
     )
     assert found == [1, 2, 1, 2, 2, 2, 3, 3, 4, 4]
+
+
+@pytest.mark.usefixtures("engine")
+def test_what_only_the_host_can_grow() -> None:
+    text = """(module (memory (export "m") 1) (table $t (export "t") 2 funcref)
+      (func (export "sizes") (result i32 i32) (memory.size) (table.size $t)))"""
+    found = javascript(
+        """
+        const { m, t, sizes, __wasmir_reset_state } = new WebAssembly.Instance(after).exports;
+        const seen = [sizes(), (m.grow(1), t.grow(3), sizes())];
+        __wasmir_reset_state();
+        return [...seen, sizes(), (m.grow(1), t.grow(3), sizes())];
+        """,
+        after=resettable(assembled(text)),
+    )
+    assert found == [[1, 2], [2, 5], [1, 2], [2, 5]]
+
+
+def test_what_cannot_grow_is_read_as_before() -> None:
+    text = "(module (memory 1) (func (result i32) (memory.size)))"
+    out = Module.from_bytes(resettable(assembled(text)))
+    assert len(out.globals) == 0
 
 
 @pytest.mark.usefixtures("engine")
