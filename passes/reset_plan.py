@@ -69,7 +69,10 @@ class Targets:
 
 def find_targets(module: Module, options: ResetOptions) -> Targets:
     """Look through the module. Raises UnsupportedError with everything that stands against it."""
-    targets = Targets(_side_module(module))
+    sizes = _dylink_sizes(module)
+    # Taken as a whole, it is the program that others are loaded into.
+    whole = sizes is None or options.include_imports
+    targets = Targets(None if sizes is None or whole else _side_module(module, sizes))
     reasons: list[str] = []
     _own_and_imported(module, targets, options, reasons)
     _segments(module, targets, reasons)
@@ -108,7 +111,7 @@ def _own_and_imported(
         for each in module.globals
         if each.imported is not None
         and each.type.mutable
-        and not (targets.side is not None and _belongs_to_linker(each))
+        and not _belongs_to_linker(each, targets.side)
     ]
     for entity, wanted, objection in found:
         if objection is None:
@@ -230,11 +233,8 @@ def _preset(module: Module) -> list[str]:
 # Side modules
 
 
-def _side_module(module: Module) -> Side | None:
+def _side_module(module: Module, sizes: tuple[int, int]) -> Side:
     """Source: tool-conventions, "DynamicLinking"."""
-    sizes = _dylink_sizes(module)
-    if sizes is None:
-        return None
     memory_size, table_size = sizes
     memory_import = module.imports.find("env", "memory")
     table_import = module.imports.find("env", "__indirect_function_table")
@@ -262,13 +262,14 @@ def _base(module: Module, name: str, shared: Memory | Table) -> Global:
     return entity
 
 
-def _belongs_to_linker(global_: Global) -> bool:
-    """Whether a global of a side module is one that the dynamic linker and others share."""
+def _belongs_to_linker(global_: Global, side: Side | None) -> bool:
+    """Whether the dynamic linker writes to the global, or shares it with other modules."""
     import_ = global_.imported
-    return import_ is not None and (
-        import_.module in {"GOT.mem", "GOT.func"}
-        or (import_.module, import_.name) == ("env", "__stack_pointer")
-    )
+    if import_ is None:
+        return False
+    if import_.module in {"GOT.mem", "GOT.func"}:
+        return True
+    return side is not None and (import_.module, import_.name) == ("env", "__stack_pointer")
 
 
 def _dylink_sizes(module: Module) -> tuple[int, int] | None:

@@ -139,7 +139,9 @@ class ResetState(Pass):
     * What the host wrote into the instance after instantiation, but for what ``init`` covers, is
       gone, as it would be from a new one, and what it holds of it (pointers, indices) is stale.
     * A side module (``dylink.0``) puts back its own part of the memory and the table, from
-      ``__memory_base`` and ``__table_base`` on. What it allocated elsewhere isn't given back.
+      ``__memory_base`` and ``__table_base`` on. What it allocated elsewhere isn't given back. With
+      ``include-imports`` it is taken for the program that side modules are loaded into, and memory
+      and table are put back as a whole. What the linker assigns (``GOT.mem``, ``GOT.func``) stays.
     * Needs a valid module that is linked. Passes that add globals have to come before.
 
     Refused with UnsupportedError, and nothing changed: an imported or shared memory or table, an

@@ -509,6 +509,31 @@ def test_side_module() -> None:
     assert found == [[7, 7, *own, 7, 7], 7, 4, 1, [None, None, None, "0", "1", None], True]
 
 
+@pytest.mark.usefixtures("engine")
+def test_the_program_that_side_modules_are_loaded_into() -> None:
+    after = resettable(assembled(SIDE), include_imports=True)
+    found = javascript(
+        """
+        const memory = new WebAssembly.Memory({ initial: 1 });
+        const table = new WebAssembly.Table({ element: "anyfunc", initial: 6 });
+        const mutable = (value) => new WebAssembly.Global({ value: "i32", mutable: true }, value);
+        const got = mutable(5);
+        const { exports } = new WebAssembly.Instance(after, {
+          env: { memory, table, __indirect_function_table: table,
+                 __memory_base: 64, __table_base: 3, __stack_pointer: mutable(500) },
+          "GOT.mem": { x: got }, "GOT.func": { f: got },
+        });
+        got.value = 77;
+        exports.f();
+        exports.__wasmir_reset_state();
+        return [[...new Uint8Array(memory.buffer)].reduce((a, b) => a + b), exports.sp.value,
+                got.value, [0, 1, 2, 3, 4, 5].map((at) => table.get(at)?.name)];
+        """,
+        after=after,
+    )
+    assert found == [sum(b"data") + 64, 500, 77, [None, None, None, "0", "1", None]]
+
+
 # What is refused
 
 
