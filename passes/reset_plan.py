@@ -25,6 +25,10 @@ because the one calls the other.
 """
 
 
+# Reasons that are told before they are only counted.
+_MOST_TOLD = 12
+
+
 @dataclass(frozen=True)
 class ResetOptions:
     """The options of ``reset-state``, which explains them."""
@@ -85,9 +89,10 @@ def find_targets(module: Module, options: ResetOptions) -> Targets:
     if module.exports.find(EXPORT) is not None:
         reasons.append(f"it exports {EXPORT} already")
     if reasons:
+        more = [f"and {len(reasons) - _MOST_TOLD} more"] if len(reasons) > _MOST_TOLD else []
         raise UnsupportedError(
             "the module can't be reset in place, a new instance can be made instead: "
-            + "; ".join(reasons)
+            + "; ".join(reasons[:_MOST_TOLD] + more)
         )
     return targets
 
