@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from wasmir.passes.guard_aborts import GuardAborts
     from wasmir.passes.insert_landing_pads import InsertLandingPads
     from wasmir.passes.legacy_to_exnref import LegacyToExnref
+    from wasmir.passes.panics_to_exceptions import PanicsToExceptions
     from wasmir.passes.recover import Recover
     from wasmir.passes.reset_state import ResetState
     from wasmir.passes.tag_foreign_exceptions import TagForeignExceptions
@@ -20,6 +21,7 @@ BUILT_IN = {
     "guard-aborts": ("wasmir.passes.guard_aborts", "GuardAborts"),
     "insert-landing-pads": ("wasmir.passes.insert_landing_pads", "InsertLandingPads"),
     "legacy-to-exnref": ("wasmir.passes.legacy_to_exnref", "LegacyToExnref"),
+    "panics-to-exceptions": ("wasmir.passes.panics_to_exceptions", "PanicsToExceptions"),
     "recover": ("wasmir.passes.recover", "Recover"),
     "reset-state": ("wasmir.passes.reset_state", "ResetState"),
     "tag-foreign-exceptions": ("wasmir.passes.tag_foreign_exceptions", "TagForeignExceptions"),
@@ -31,6 +33,7 @@ __all__ = [
     "GuardAborts",
     "InsertLandingPads",
     "LegacyToExnref",
+    "PanicsToExceptions",
     "Recover",
     "ResetState",
     "TagForeignExceptions",

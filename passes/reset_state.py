@@ -190,4 +190,5 @@ class ResetState(Pass):
             whole.body.seq.extend(calls)
             report.functions = plan.functions
             report.counts = plan.counts
+            report.notes += [f"a reset leaves {what}" for what in plan.left]
         return report
