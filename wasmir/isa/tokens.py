@@ -71,7 +71,10 @@ _CLAUSE = rb"(?:[\x00\x01]" + _LEB32 + _LEB32 + rb"|[\x02\x03]" + _LEB32 + rb")"
 
 def _counted(limit: int, one: bytes, extra: int = 0) -> bytes:
     """A vector of up to ``limit`` elements, ``extra`` more than its count says."""
-    lengths = (b"%s%s" % (re.escape(bytes([n])), one * (n + extra)) for n in range(limit + 1))
+    # `{n}` and not n times the same text, which would take long to compile.
+    lengths = (
+        b"%s(?:%s){%d}" % (re.escape(bytes([n])), one, n + extra) for n in range(limit + 1)
+    )
     return b"(?:" + b"|".join(lengths) + b")"
 
 
