@@ -160,6 +160,26 @@ class Reader:
     def vec(self, read: Callable[[Reader], T]) -> list[T]:
         return [read(self) for _ in range(self.count())]
 
+    def u32s(self) -> list[int]:
+        """A vector of u32, of which most take one byte or two."""
+        data, end = self.data, self.end
+        count = self.count()
+        pos = self.pos
+        found: list[int] = []
+        for _ in range(count):
+            if pos < end and (byte := data[pos]) < 0x80:
+                found.append(byte)
+                pos += 1
+            elif pos + 1 < end and (more := data[pos + 1]) < 0x80:
+                found.append(byte & 0x7F | more << 7)
+                pos += 2
+            else:
+                self.pos = pos
+                found.append(self.u32())
+                pos = self.pos
+        self.pos = pos
+        return found
+
     def sized(self) -> Reader:
         """A reader over the next length-prefixed piece, which this one skips."""
         count = self.length()

@@ -571,7 +571,11 @@ def read_tags(module: Module) -> list[Tag]:
 
 def read_functions(module: Module) -> list[Function]:
     found: list[Any] = [each.entity for each in module.imports if each.kind is ExternKind.FUNC]
-    indices = _entries(module, ids.FUNCTION, Reader.u32)
+    indices: list[int] = []
+    section = content(module, ids.FUNCTION)
+    if section is not None:
+        indices = section.u32s()
+        _finish(section)
     if indices:
         module.types.read_at(max(indices))
     types_ = module.types._numbered

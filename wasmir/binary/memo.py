@@ -100,7 +100,10 @@ class Memo(dict[bytes, tuple[int, Any]]):
         self.key = object()
 
     def __missing__(self, token: bytes) -> tuple[int, Any]:
-        row, values = decode_one(Reader(token))
+        return self.learn(token, *decode_one(Reader(token)))
+
+    def learn(self, token: bytes, row: Row, values: tuple[Any, ...]) -> tuple[int, Any]:
+        """Note, and give, what a token means that spells a row and its immediates."""
         action = self[token] = self._action(token, row, values)
         return action
 
@@ -332,11 +335,10 @@ class Runs(dict[bytes, tuple[Instr, ...]]):
 
     def __init__(self, memo: Memo) -> None:
         self.instr = memo.instrs.__getitem__
-        self.split = tokens.split()
 
     def __missing__(self, run: bytes) -> tuple[Instr, ...]:
         # Run by run: so many tokens at once wouldn't stay in the processor's cache.
-        found = self.split(run)
+        found = tokens.split()(run)
         if found and not found[-1]:
             found = list(chain.from_iterable(tokens.split_whole(run, 0, len(run))))
         instrs = tuple(map(self.instr, found))
@@ -369,8 +371,9 @@ class OutlineMemo(dict[bytes, tuple[int, Any]]):
             self[token] = known
             return known
         reader = Reader(token)
-        decode_one(reader)
-        known = self.memo[token[: reader.pos]]
+        row, values = decode_one(reader)
+        spelled = token[: reader.pos]
+        known = self.memo.get(spelled) or self.memo.learn(spelled, row, values)
         if known[0] in _OPENING:
             # Its type doesn't matter there.
             known = OPENED, None
@@ -534,13 +537,13 @@ class RunEffects(dict[bytes, int]):
 
     def __init__(self, effects: Effects) -> None:
         self.effects = effects
-        self.split = tokens.split_statements()
 
     def __missing__(self, run: bytes) -> int:
         effect_of = self.effects.__getitem__
+        scan = tokens.split_statements()
         total = pos = 0
         while pos < len(run):
-            found = self.split(run, pos)
+            found = scan(run, pos)
             if found[-1]:
                 total += sum(map(effect_of, found))
                 break

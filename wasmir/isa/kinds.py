@@ -495,8 +495,7 @@ VALUE_TYPES = _vector(
 
 
 def _read_labels(reader: Reader) -> tuple[int, ...]:
-    labels = reader.vec(Reader.u32)
-    return (*labels, reader.u32())
+    return (*reader.u32s(), reader.u32())
 
 
 def _write_labels(writer: Writer, labels: tuple[int, ...]) -> None:
