@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wasmir import Branch, Opened, Region, Resume, Rethrow, Structured, Try, TryTable, terminates
+from wasmir import (
+    Branch,
+    Clause,
+    Opened,
+    Region,
+    Resume,
+    Rethrow,
+    Structured,
+    Try,
+    TryTable,
+    terminates,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wasmir import Block, Clause, Item, Label, Tag
+    from wasmir import Block, Item, Label, Tag
 
 __all__ = [
     "Budget",
@@ -27,8 +38,7 @@ __all__ = [
     "stays_within",
 ]
 
-# Hundreds of thousands of these are made for a large module. Defaults are attributes of the class,
-# so that making one costs no more than what is particular to it.
+# Hundreds of thousands of these are made for a large module, and slots are quicker to make.
 
 
 class Scope:
@@ -36,12 +46,12 @@ class Scope:
     a legacy try (then it is a :class:`Plan`), and behind them those of ``parent``.
     """
 
-    #: The chain from here, once it is known.
-    chained: tuple[list[Handler], bool] | None = None
-    parent: Scope | None
+    __slots__ = ("chained", "parent", "table")
     table: TryTable
 
     def __init__(self, parent: Scope | None, table: TryTable) -> None:
+        #: The chain from here, once it is known.
+        self.chained: tuple[list[Handler], bool] | None = None
         self.parent = parent
         self.table = table
 
@@ -49,10 +59,11 @@ class Scope:
 class Landing:
     """A block that clauses name, and the code behind its end."""
 
-    #: The local that the exception goes to, as a number among those for exceptions.
-    local: int | None = None
+    __slots__ = ("block", "items", "local", "number")
 
     def __init__(self, block: Block, items: list[Item], number: int = 0) -> None:
+        #: The local that the exception goes to, as a number among those for exceptions.
+        self.local: int | None = None
         self.block = block
         self.items = items
         #: Of a hoisted one: how many such landings its block encloses.
@@ -64,6 +75,8 @@ class Tail:
 
     The first is the innermost block. Behind its end stands its code, inside of all other blocks.
     """
+
+    __slots__ = ("alike", "landings")
 
     def __init__(self) -> None:
         self.landings: list[Landing] = []
@@ -78,20 +91,20 @@ class Handler:
     handler did.
     """
 
-    #: Whether it needs the exception itself.
-    ref = False
+    __slots__ = (
+        "dropped",
+        "free",
+        "hoisted",
+        "items",
+        "label",
+        "landing",
+        "plan",
+        "ref",
+        "region",
+        "rethrows",
+        "tag",
+    )
     label: Label
-    #: The landing with its code, where it has one to itself or is the first to have it.
-    landing: Landing | None = None
-    #: The same, if that isn't next to the try.
-    hoisted: Landing | None = None
-    #: Whether it can't come to it, so that nothing in it counts.
-    dropped = False
-    #: The first local for exceptions that is free inside.
-    free = 0
-    #: Each ``rethrow`` of what this clause caught, and the list that it stands in.
-    rethrows: tuple[tuple[Rethrow, list[Item], Region | None], ...] = ()
-
     #: Of a legacy one: the plan for its try.
     plan: Plan
 
@@ -100,6 +113,18 @@ class Handler:
         self.items = items
         #: ``None`` for a run, if that, and ``rethrow 0``.
         self.region = region
+        #: Whether it needs the exception itself.
+        self.ref = False
+        #: The landing with its code, where it has one to itself or is the first to have it.
+        self.landing: Landing | None = None
+        #: The same, if that isn't next to the try.
+        self.hoisted: Landing | None = None
+        #: Whether it can't come to it, so that nothing in it counts.
+        self.dropped = False
+        #: The first local for exceptions that is free inside.
+        self.free = 0
+        #: Each ``rethrow`` of what this clause caught, and the list that it stands in.
+        self.rethrows: tuple[tuple[Rethrow, list[Item], Region | None], ...] = ()
 
     @property
     def goes_on(self) -> bool:
@@ -122,16 +147,22 @@ class Handler:
 class Plan(Scope):
     """A legacy try: where it stands, and what becomes of it. As a scope: what its body is in."""
 
-    #: What names the try as a label.
-    users: list[Branch | Clause] | None = None
-    #: Of a delegate: where the search for a handler goes on, and the clauses it needs.
-    target: Scope | None = None
-    clauses: list[Handler] | None = None
-    #: The block around what stands for the try, if any, and the ``try_table`` in it.
-    own: Block | None = None
-    catching: TryTable | None = None
-    #: Whether it is a cleanup that was hoisted, for which all is done but its body.
-    hoisted = False
+    __slots__ = (
+        "catching",
+        "clauses",
+        "handlers",
+        "index",
+        "items",
+        "landing",
+        "out",
+        "outer",
+        "own",
+        "region",
+        "target",
+        "throw",
+        "try_",
+        "users",
+    )
     #: The label of normal completion.
     out: Label
 
@@ -143,6 +174,7 @@ class Plan(Scope):
         scope: Scope | None,
         outer: Handler | None,
     ) -> None:
+        self.chained = None
         self.parent = scope
         #: The handler that it stands in.
         self.outer = outer
@@ -151,7 +183,19 @@ class Plan(Scope):
         self.region = region
         self.items = region.items
         self.index = index
+        #: Of a cleanup that will be hoisted: what throws the exception again. Such a plan has no
+        #: handlers, but a landing as soon as it is made.
+        self.throw: list[Item] | None = None
+        self.landing: Landing | None = None
         self.handlers: list[Handler] = []
+        #: What names the try as a label.
+        self.users: list[Branch | Clause] | None = None
+        #: Of a delegate: where the search for a handler goes on, and the clauses it needs.
+        self.target: Scope | None = None
+        self.clauses: list[Handler] | None = None
+        #: The block around what stands for the try, if any, and the ``try_table`` in it.
+        self.own: Block | None = None
+        self.catching: TryTable | None = None
 
     def used_by(self, user: Branch | Clause) -> None:
         if self.users is None:
@@ -177,10 +221,12 @@ def chain(scope: Scope | None) -> tuple[list[Handler], bool]:
         delegates = isinstance(scope, Plan) and scope.try_.delegate is not None
         scope = scope.target if isinstance(scope, Plan) and delegates else scope.parent
     for link in reversed(path):
-        if isinstance(link, Plan):
-            own = link.handlers
-        else:
+        if not isinstance(link, Plan):
             own = [handler_like(clause) for clause in link.table.clauses]
+        elif link.landing is not None:
+            own = [handler_like(Clause(None, link.landing.block, True))]
+        else:
+            own = link.handlers
         tags = {handler.tag for handler in own}
         if None in tags:
             found, complete = own, True
@@ -191,7 +237,7 @@ def chain(scope: Scope | None) -> tuple[list[Handler], bool]:
 
 
 def handler_like(clause: Clause) -> Handler:
-    """A ``try_table`` clause of the input in the shape of our own."""
+    """A ``try_table`` clause in the shape of our own."""
     handler = Handler(clause.tag, [])
     handler.ref = clause.ref
     handler.label = clause.label

@@ -134,6 +134,8 @@ class Planning:
         self.depths: dict[Region, int] = {}
         self.plans: list[Plan] = []
         self.plan_of: dict[Label, Plan] = {}
+        #: Those that were there before.
+        self.tables: list[TryTable] = []
         #: Trys with nothing but a run in them that delegate to the caller: the try, the list that
         #: it stands in, where, what is active there, and the handler around it.
         self.leaves: list[tuple[Try, list[Item], int, Scope | None, Handler | None]] = []
@@ -155,38 +157,36 @@ class Planning:
 
     # What there is
 
-    def make_plans(self) -> None:  # noqa: PLR0912 - one step per kind of note
+    def make_plans(self) -> None:
         """A plan for each try, outer before inner, with all that the survey knows of it."""
         survey = self.survey
         body = self.body
         plans, plan_of, leaves, places = self.plans, self.plan_of, self.leaves, self.places
         places[survey.region] = None, None
         cleanups = self.cleanups
-        common = self.common
-        after = common.after
         depths = self.depths
         clauses: dict[Catch, Handler] = {}
         for try_, here, index in survey.sites:
             scope, outer = places[here]
             if isinstance(try_, TryTable):
                 places[try_.region] = Scope(scope, try_), outer
+                self.tables.append(try_)
                 continue
             region = try_.region
-            if region is None:
-                if try_.delegate is body:
-                    leaves.append((try_, here.items, index, scope, outer))
-                    continue
-                if try_.delegate is None and self.may_leave(here) and self.throws(try_):
-                    run = try_.catches[0].items[0]
-                    if isinstance(run, bytes):
-                        throw = after[run] if run in after else common.throw_after(run)
-                        if throw is not None:
-                            cleanups.append((try_, here, index, scope, outer, throw))
-                            continue
+            if region is None and try_.delegate is body:
+                leaves.append((try_, here.items, index, scope, outer))
+                continue
+            throw = self.throw_behind(try_, here)
+            if throw is not None and region is None:
+                cleanups.append((try_, here, index, scope, outer, throw))
+                continue
             plan = plan_of[try_] = Plan(try_, here, index, scope, outer)
+            plans.append(plan)
             if region is not None:
                 places[region] = plan, outer
-            plans.append(plan)
+            if throw is not None:
+                plan.throw = throw
+                continue
             for catch in try_.catches:
                 handler = Handler(catch.tag, catch.items, catch.region)
                 handler.plan = plan
@@ -302,51 +302,49 @@ class Planning:
         like = likeness(handler) if self.options.share else None
         return None if like is None else (handler.tag and handler.tag.params, handler.ref, like)
 
-    def plan_cleanup(self, plan: Plan) -> bool:
-        """What :meth:`plan_try` does, in less time, for what nearly every try is: one handler that
-        takes everything, and is a run and a ``rethrow`` for which the exception can wait on the
-        stack. Whether it is one.
+    def throw_behind(self, try_: Try, here: Region) -> list[Item] | None:
+        """What throws the exception again at the end of a cleanup that may be hoisted. That is what
+        nearly every try has: one handler that takes everything, and is a run and a ``rethrow`` for
+        which the exception can wait on the stack. ``None`` for any other try.
         """
-        handlers = plan.handlers
-        if len(handlers) != 1 or not self.may_leave(plan.region):
-            return False
-        handler = handlers[0]
-        if handler.tag is not None or handler.region is not None:
-            return False
-        items = handler.items
-        run = items[0]
+        catches = try_.catches
+        if len(catches) != 1:
+            return None
+        catch = catches[0]
+        if catch.region is not None or catch.tag is not None or not self.may_leave(here):
+            return None
+        run = catch.items[0]
         if not isinstance(run, bytes):
             # Nothing but the rethrow.
-            return False
-        common = self.common
-        throw = common.after[run] if run in common.after else common.throw_after(run)
-        if throw is None or not self.throws(plan.try_):
-            return False
-        handler.ref = True
-        landing = handler.hoisted = self.cleanup_landing(
-            items, run, throw, plan.region, plan.parent, plan.outer
+            return None
+        after = self.common.after
+        throw = after[run] if run in after else self.common.throw_after(run)
+        return throw if throw is not None and self.throws(try_) else None
+
+    def plan_cleanup(self, plan: Plan, throw: list[Item]) -> None:
+        """What :meth:`plan_try` does, in less time, for a cleanup that can be hoisted."""
+        try_ = plan.try_
+        landing = plan.landing = self.cleanup_landing(
+            try_, plan.region, plan.parent, plan.outer, throw
         )
-        handler.landing = landing
-        handler.label = landing.block
-        plan.hoisted = True
-        plan.catching = TryTable(plan.try_.type, [Clause(None, landing.block, True)])
-        plan.out = self.label_that_is_there(plan) or plan.catching
+        table = plan.catching = TryTable(try_.type, [Clause(None, landing.block, True)], try_.items)
+        plan.out = self.label_that_is_there(plan) or table
         if plan.users is not None:
             self.retarget_users(plan)
-        return True
 
     def cleanup_landing(
         self,
-        items: list[Item],
-        run: bytes,
-        throw: list[Item],
+        try_: Try,
         region: Region,
         scope: Scope | None,
         outer: Handler | None,
+        throw: list[Item],
     ) -> Landing:
         """The landing for the cleanup of a try that stands in a region, in a scope and a handler:
         one that is there already, or one that gets the run and what throws the exception again.
         """
+        items = try_.catches[0].items
+        run = items[0]
         home = region
         if isinstance(home.context, Catch):
             home = home_of(home)
@@ -355,7 +353,7 @@ class Planning:
         if landing is None or (
             region is not home and landing.number < self.least_number(region, outer, home)
         ):
-            items[1:] = self.known_throw(throw, scope)
+            items[1:] = self.known_throw(throw, scope) if self.options.jump else throw
             landing = self.new_landing(None, True, items, home, tail)
             if self.options.share:
                 tail.alike[run] = landing

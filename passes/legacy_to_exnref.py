@@ -157,9 +157,11 @@ class _Conversion(Planning):
             if plan.outer is not None and plan.outer.dropped:
                 dropped = True
                 self.drop(plan.handlers)
+            elif plan.throw is not None:
+                self.plan_cleanup(plan, plan.throw)
             elif plan.try_.delegate is not None:
                 self.plan_delegate(plan)
-            elif not self.plan_cleanup(plan):
+            else:
                 self.plan_try(plan)
         if dropped:
             plans = [plan for plan in plans if plan.outer is None or not plan.outer.dropped]
@@ -171,30 +173,29 @@ class _Conversion(Planning):
                 self.throw_from_local(handler, self.first_local + local)
         # Inside out, and in one list from the back: what was noted of the others stays true.
         for plan in reversed(plans):
-            if plan.try_.delegate is None:
+            if plan.landing is not None:
+                self.rewrite_cleanup(plan)
+            elif plan.try_.delegate is None:
                 self.rewrite_try(plan)
             else:
                 self.rewrite_delegate(plan)
         self.finish()
         for plan in self.plans:
-            # Plans and handlers refer to each other, and are too many to wait for a collector.
-            plan.handlers.clear()
-            plan.chained = None
+            if plan.handlers:
+                # They refer to each other, and are too many to wait for a collector.
+                plan.handlers.clear()
+                plan.chained = None
         return len(self.plans) + len(self.leaves) + len(self.cleanups)
 
     # Rewriting, inside out
 
     def rewrite_try(self, plan: Plan) -> None:
         try_ = plan.try_
-        table = plan.catching
-        if table is not None and plan.hoisted:
-            table.items = self.body_of(plan)
-            plan.items[plan.index] = table
-            return
         handlers = plan.handlers
         if not handlers:
             self.replace_by_block(plan)
             return
+        table = plan.catching
         if table is None:
             table = TryTable(try_.type, [])
         table.clauses = [Clause(h.tag, h.label, h.ref) for h in handlers]
@@ -212,6 +213,14 @@ class _Conversion(Planning):
             # The order that landings were put in has the one that goes on, if any does, at the end.
             stops = bool(landings) and not landings[-1].goes_on
             self.put(plan, items, stops=stops, strays=any(h.strays for h in landings))
+
+    def rewrite_cleanup(self, plan: Plan) -> None:
+        """The try of a cleanup that was hoisted: its ``try_table`` is whole but for a tail."""
+        table: Any = plan.catching
+        region = plan.try_.region
+        if region in self.tails:
+            table.items = self.with_tail(region, plan.out)
+        plan.items[plan.index] = table
 
     def comes_out(self, plan: Plan) -> bool:
         """Whether control comes out of the end of the try's body, where nothing else is done."""
@@ -317,9 +326,7 @@ class _Conversion(Planning):
         for try_, region, index, scope, outer, throw in self.cleanups:
             if outer is not None and outer.dropped:
                 continue
-            code = try_.catches[0].items
-            run: Any = code[0]
-            landing = self.cleanup_landing(code, run, throw, region, scope, outer)
+            landing = self.cleanup_landing(try_, region, scope, outer, throw)
             clauses = [Clause(None, landing.block, True)]
             region.items[index] = TryTable(try_.type, clauses, try_.items)
 
@@ -347,9 +354,8 @@ class _Conversion(Planning):
 
     def finish(self) -> None:
         """Put what goes around and behind all code of regions that were there before."""
-        for table, _, _ in self.survey.sites:
-            if isinstance(table, TryTable):
-                table.items = self.with_tail(table.region, table)
+        for table in self.tables:
+            table.items = self.with_tail(table.region, table)
         trampoline = self.trampoline
         region = self.survey.region
         if trampoline is not None:

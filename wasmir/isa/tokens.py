@@ -72,9 +72,7 @@ _CLAUSE = rb"(?:[\x00\x01]" + _LEB32 + _LEB32 + rb"|[\x02\x03]" + _LEB32 + rb")"
 def _counted(limit: int, one: bytes, extra: int = 0) -> bytes:
     """A vector of up to ``limit`` elements, ``extra`` more than its count says."""
     # `{n}` and not n times the same text, which would take long to compile.
-    lengths = (
-        b"%s(?:%s){%d}" % (re.escape(bytes([n])), one, n + extra) for n in range(limit + 1)
-    )
+    lengths = (b"%s(?:%s){%d}" % (re.escape(bytes([n])), one, n + extra) for n in range(limit + 1))
     return b"(?:" + b"|".join(lengths) + b")"
 
 
