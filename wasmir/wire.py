@@ -190,24 +190,21 @@ class Reader:
     def frames(self, count: int) -> list[tuple[int, int]]:
         """Start and end of ``count`` length-prefixed pieces, one behind the other.
 
-        There are tens of thousands in a code section, and far fewer distinct sizes: each size in
-        one or two bytes is decoded once.
+        There are tens of thousands in a code section, and most sizes take one byte or two.
         """
         data, pos, end = self.data, self.pos, self.end
-        known: dict[bytes, int] = {}
         found: list[tuple[int, int]] = []
         for _ in range(count):
-            size = known.get(data[pos : pos + 2])
-            if size is None or pos + 2 > end:
+            if pos < end and (size := data[pos]) < 0x80:
+                start = pos + 1
+            elif pos + 1 < end and (more := data[pos + 1]) < 0x80:
+                size = size & 0x7F | more << 7
+                start = pos + 2
+            else:
                 self.pos = pos
                 size = self.length()
-                if self.pos == pos + 2:
-                    known[data[pos : pos + 2]] = size
-                pos = self.pos
-            else:
-                pos += 2
-            start = pos
-            pos += size
+                start = self.pos
+            pos = start + size
             if pos > end:
                 raise self.error(f"length out of bounds: {_END}", start)
             found.append((start, pos))

@@ -24,6 +24,7 @@ from wasmir.binary.memo import (
     BR,
     BR_END,
     BR_IF,
+    BR_IF_END,
     CATCH,
     CLEANUP,
     DELEGATE,
@@ -36,6 +37,7 @@ from wasmir.binary.memo import (
     LEAF,
     LOOP,
     OPENED,
+    OPENED_AT_ONCE,
     OTHER,
     OTHER_END,
     PADDED_DELEGATE,
@@ -69,8 +71,11 @@ _IF = BY_NAME["if"].opcode
 _LOOP = BY_NAME["loop"].opcode
 _BLOCK = BY_NAME["block"].opcode
 
+# How long common instructions are; of a longer one it is only not ruled out that it is another.
+_LONGEST = 32
+
 # What ends a list of instructions, dead or not.
-_FUSED = frozenset({BR_END, INSTR_END, RETHROW_END, OTHER_END})
+_FUSED = frozenset({BR_END, BR_IF_END, INSTR_END, RETHROW_END, OTHER_END})
 _ENDS = frozenset({END, ELSE, CATCH, CLEANUP, DELEGATE, PADDED_DELEGATE})
 _CLOSERS = _FUSED | _ENDS
 
@@ -80,10 +85,12 @@ def survey(function: Function, name: str) -> Survey | None:
     opcode = BY_NAME[name].opcode
     data, start, end = code_of(function)
     # The byte may be part of something else, so this rules out, and not in.
-    if data.find(opcode, start, end) < 0:
+    last = data.rfind(opcode, start, end)
+    if last < 0:
         return None
     start = tokens.skip_locals(data, start, end)
-    if tokens.first_of(name)(data, start, end) == end:
+    # Nobody looks behind the last such byte, but for what it may be part of.
+    if tokens.first_of(name)(data, start, min(end, last + _LONGEST)) > last:
         return None
     memo = memo_of(function.module)
     tracking = function.module._tracking
@@ -345,6 +352,10 @@ class _Outline(Tree):
                     self.branch(here, start, at, new(BrIf), arg)
                     start = pos
                 continue
+            elif action == OPENED_AT_ONCE:
+                labels.extend([here] * len(arg))
+                openings += arg
+                continue
             elif action == TRY:
                 if plain:
                     if start < at:
@@ -468,6 +479,13 @@ class _Outline(Tree):
                     start = end
             elif action == INSTR_END:
                 end = pos - 1
+            elif action == BR_IF_END:
+                end = pos - 1
+                if labels[arg] is not here:
+                    self.branch(here, start, at, new(BrIf), arg)
+                    start = end
+                # Control may come out of this one.
+                action = END
             elif action == CATCH:
                 label = labels[-1]
                 add_catch(body, label, *arg)

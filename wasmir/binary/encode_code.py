@@ -259,7 +259,7 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
                 walk = iter(_as_read(memo, kept, items) if kept else items)
                 break
             elif kind is Opened:
-                top = item._height
+                top = item.region._height + item.height
                 if top >= _CLOSED:
                     raise InvalidError(_STALE)
             elif kind is Region:

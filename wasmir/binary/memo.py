@@ -48,6 +48,7 @@ __all__ = ["TYPE_INDEX", "Memo", "encode_row", "label_place", "memo_of", "run_ef
     RUN,
     GAVE_UP,
     BR_END,
+    BR_IF_END,
     INSTR_END,
     RETHROW_END,
     OTHER_END,
@@ -55,11 +56,18 @@ __all__ = ["TYPE_INDEX", "Memo", "encode_row", "label_place", "memo_of", "run_ef
     LEAF,
     WHOLE,
     OPENED,
+    OPENED_AT_ONCE,
     PADDED_DELEGATE,
-) = range(25)
+) = range(27)
 
 # The same with the `end` behind it.
-_WITH_END = {BR: BR_END, INSTR: INSTR_END, RETHROW: RETHROW_END, OTHER: OTHER_END}
+_WITH_END = {
+    BR: BR_END,
+    BR_IF: BR_IF_END,
+    INSTR: INSTR_END,
+    RETHROW: RETHROW_END,
+    OTHER: OTHER_END,
+}
 
 _OPENING = frozenset({BLOCK, IF, LOOP})
 _SIMPLE = {"end": END, "else": ELSE}
@@ -370,6 +378,11 @@ class OutlineMemo(dict[bytes, tuple[int, Any]]):
             known = WHOLE, (self.memo[token[:2]][1], token[2:end], token[end + 1 : -3])
             self[token] = known
             return known
+        if token.startswith(_PLAIN_BLOCK) and len(token) > len(_PLAIN_BLOCK):
+            # More of the same.
+            openings = [_PLAIN_BLOCK] * (len(token) // len(_PLAIN_BLOCK))
+            known = self[token] = OPENED_AT_ONCE, openings
+            return known
         reader = Reader(token)
         row, values = decode_one(reader)
         spelled = token[: reader.pos]
@@ -386,6 +399,8 @@ class OutlineMemo(dict[bytes, tuple[int, Any]]):
         return known
 
 
+# Without a type.
+_PLAIN_BLOCK = BY_NAME["block"].opcode + b"\x40"
 _TRY = BY_NAME["try"].opcode[0]
 _CATCH_ALL = BY_NAME["catch_all"].opcode[0]
 _DELEGATE = BY_NAME["delegate"].opcode[0]

@@ -189,20 +189,23 @@ def outline() -> Scan:
     Such a block means the same at any depth and under any handler, so whoever rearranges handlers
     need not look inside. Blocks in it count up to a depth; what is deeper is not left in a run.
 
-    What mostly stands before an ``end`` (``br``, ``rethrow``, ``return``, ...) comes as one token
-    with it; and so do the shapes that compilers write all the time, with the runs inside: ``try RUN
-    delegate``, ``catch_all RUN rethrow 0 end``, and ``try RUN`` with the latter.
+    What mostly stands before an ``end`` (``br``, ``br_if``, ``rethrow``, ``return``, ...) comes as
+    one token with it; so do blocks without a type that open one right behind the other; and so do
+    the shapes that compilers write all the time, with the runs inside: ``try RUN delegate``,
+    ``catch_all RUN rethrow 0 end``, and ``try RUN`` with the latter.
     """
     run = _run_alternatives()
     control = [row for row in ROWS if is_control(row)]
     last = _alternatives(row for row in control if Trait.TERMINATES in row.traits)
     others = _alternatives(row for row in control if Trait.TERMINATES not in row.traits)
+    blocks = rb"\x02\x40(?:\x02\x40)++"
+    branch_and_end = rb"\x0d[\x00-\x7f]\x0b"
     inside = _inside()
     cleanup = rb"\x19" + inside + rb"\x09\x00\x0b"
     whole = rb"\x06[\x40\x7c-\x7f]" + inside + rb"(?:\x18[\x00-\x7f]|" + cleanup + rb")"
     return _compile_skeleton(
         [*run, _closed_block(run)],
-        [whole, cleanup, *others, b"(?:" + b"|".join(last) + rb")\x0b?+"],
+        [blocks, whole, cleanup, branch_and_end, *others, b"(?:" + b"|".join(last) + rb")\x0b?+"],
     )
 
 
