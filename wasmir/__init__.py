@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wasmir import ops
     from wasmir.errors import (
+        DialectWarning,
         InvalidError,
         MalformedError,
         PassError,
@@ -100,7 +101,8 @@ __version__ = "0.1.0.dev0"
 
 _HOMES = {
     "wasmir.errors": (
-        "InvalidError MalformedError PassError StaleWarning UnsupportedError WasmError"
+        "DialectWarning InvalidError MalformedError PassError StaleWarning UnsupportedError "
+        "WasmError"
     ),
     "wasmir.ir.bulk": "bulk_work",
     "wasmir.ir.code": (
@@ -159,6 +161,7 @@ __all__ = [
     "Context",
     "Custom",
     "Data",
+    "DialectWarning",
     "Element",
     "Encoded",
     "Entity",

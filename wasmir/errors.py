@@ -8,7 +8,8 @@
     ├── UnsupportedError       valid, but wasmir can't or won't do what was asked
     └── PassError              a pass or a pipeline was asked for in a way that makes no sense
 
-A :class:`StaleWarning` is no error: what is written is right, but for what it warns of.
+A :class:`StaleWarning` and a :class:`DialectWarning` are no errors: what is written is right, but
+for what they warn of.
 
 Messages start with the specification's own words (those of its test suite), then say where.
 """
@@ -16,6 +17,7 @@ Messages start with the specification's own words (those of its test suite), the
 from __future__ import annotations
 
 __all__ = [
+    "DialectWarning",
     "InvalidError",
     "MalformedError",
     "PassError",
@@ -90,6 +92,10 @@ class UnsupportedError(_LocatedError):
 
 class PassError(WasmError):
     """An unknown pass, an option it doesn't have, or a pass that broke its own contract."""
+
+
+class DialectWarning(UserWarning):
+    """A module that mixes both dialects of exception handling: valid, but engines reject it."""
 
 
 class StaleWarning(UserWarning):

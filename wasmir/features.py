@@ -10,8 +10,13 @@ specification, release 3.0.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
+    "ALL",
     "BRANCH_HINTING",
     "BULK_MEMORY",
     "COMPACT_IMPORTS",
@@ -39,6 +44,7 @@ __all__ = [
     "THREADS",
     "WIDE_ARITHMETIC",
     "Feature",
+    "feature_set",
 ]
 
 
@@ -123,3 +129,54 @@ FEATURES: dict[str, Feature] = {
     )
 }
 """Every feature by its name, in the order in which they came about."""
+
+ALL: frozenset[Feature] = frozenset(FEATURES.values())
+"""Everything that wasmir knows."""
+
+_FIRST = {MVP}
+_SECOND = _FIRST | {
+    BULK_MEMORY,
+    MULTI_VALUE,
+    MUTABLE_GLOBAL,
+    REFERENCE_TYPES,
+    SATURATING_FLOAT_TO_INT,
+    SIGN_EXTENSION,
+    SIMD,
+}
+
+_GROUPS: dict[str, frozenset[Feature]] = {
+    "all": ALL,
+    "wasm1": frozenset(_FIRST),
+    "wasm2": frozenset(_SECOND),
+    "wasm3": frozenset(feature for feature in ALL if feature.standard),
+}
+"""Versions of the specification, by their names for ``wasm-tools validate --features``."""
+
+
+def feature_set(features: Iterable[Feature | str] | str) -> frozenset[Feature]:
+    """Features from their names: a text with commas, or names and features one by one.
+
+    ``all``, ``wasm1``, ``wasm2`` and ``wasm3`` are groups; ``-`` in front takes something out of
+    what was named before it, or of everything where nothing was. Raises ValueError for a name that
+    there isn't.
+    """
+    words = features.split(",") if isinstance(features, str) else list(features)
+    chosen: set[Feature] = {MVP}
+    for place, word in enumerate(words):
+        if isinstance(word, Feature):
+            chosen.add(word)
+            continue
+        name = word.strip()
+        removed = name.startswith("-")
+        name = name.removeprefix("-")
+        named = _GROUPS.get(name) or ({FEATURES[name]} if name in FEATURES else None)
+        if named is None:
+            known = ", ".join([*_GROUPS, *FEATURES])
+            raise ValueError(f"unknown feature {name!r}; there are: {known}")
+        if not removed:
+            chosen |= named
+        else:
+            if place == 0:
+                chosen |= ALL
+            chosen -= named
+    return frozenset(chosen | {MVP})

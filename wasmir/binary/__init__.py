@@ -14,6 +14,7 @@ _HOMES = {
         "read_data read_elements read_exports read_functions read_globals read_imports "
         "read_memories read_start read_tables read_tags read_types"
     ),
+    "wasmir.binary.duties": "declarations_lost",
     "wasmir.binary.encode": "encode_module",
     "wasmir.binary.names": "read_names",
     "wasmir.binary.offsets": "code_frames note_origin respelled_moves trace_moves",

@@ -189,6 +189,13 @@ class _Resolver:
             return self.entities[index]
         raise TypeError(f"resolved already: {index}")
 
+    def beside(self, what: str, index: int | Defined | None) -> Type | None:
+        """What a clause of custom-descriptors names."""
+        try:
+            return None if index is None else self.at(index)
+        except InvalidError as error:
+            raise InvalidError(f"{what} type is outside rec group: {error.reason}") from None
+
     def concrete(self, heap: Concrete) -> Concrete:
         return Concrete(self.at(heap.type), heap.exact)
 
@@ -219,8 +226,8 @@ class _Resolver:
             sub,
             composite=self.composite(sub.composite),
             supertypes=tuple(map(self.at, sub.supertypes)),
-            describes=None if sub.describes is None else self.at(sub.describes),
-            descriptor=None if sub.descriptor is None else self.at(sub.descriptor),
+            describes=self.beside("described", sub.describes),
+            descriptor=self.beside("descriptor", sub.descriptor),
         )
 
 
@@ -306,9 +313,9 @@ def read_limits(reader: Reader, *, memory: bool = False) -> Limits:
     if flags > (15 if memory else 7):
         raise reader.error("malformed limits flags", start)
     address = NumType.I64 if flags & 4 else NumType.I32
-    read = reader.u64 if flags & 4 else reader.u32
-    minimum = read()
-    maximum = read() if flags & 1 else None
+    # Of 64 bits for either address type: what is too large for it is well-formed, and not valid.
+    minimum = reader.u64()
+    maximum = reader.u64() if flags & 1 else None
     at = reader.pos
     page = reader.u32() if flags & 8 else None
     if page is not None and page > 64:

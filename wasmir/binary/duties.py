@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 # Functions, and their code with code numbers.
 _Edited: TypeAlias = list[tuple[Function, bytes]]
 
-__all__ = ["needs_data_count", "undeclared"]
+__all__ = ["declarations_lost", "needs_data_count", "undeclared"]
 
 
 def undeclared(module: Module, edited: _Edited) -> list[Function]:
     """The functions that code refers to by ``ref.func``, and that nothing outside of code
     mentions: in the order of their indices.
     """
-    if _lost(module):
+    if declarations_lost(module):
         # Code that nobody changed may now want what was declared.
         suspects = [each.code for each in module.functions if each.imported is None]
     elif module._takes_references:
@@ -90,7 +90,7 @@ def _declared(module: Module) -> set[Function]:
     return {each for each in found if isinstance(each, Function)}
 
 
-def _lost(module: Module) -> bool:
+def declarations_lost(module: Module) -> bool:
     """Whether something that declared a function in the input no longer does."""
     exports = module._exports
     if exports is not None:

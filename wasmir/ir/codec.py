@@ -12,8 +12,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from wasmir.errors import WasmError
+    from wasmir.features import Feature
     from wasmir.ir.code import Body, Instr, Item
     from wasmir.ir.custom import Custom
     from wasmir.ir.encoded import Encoded
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from wasmir.isa.table import Row
     from wasmir.types import ValType
 
-__all__ = ["Codec", "Section", "codec"]
+__all__ = ["Codec", "Section", "Validator", "codec", "validator"]
 
 
 class Section:
@@ -95,6 +97,7 @@ class Codec(Protocol):
     def expand(self, body: Body) -> None: ...
     def dissolve(self, body: Body) -> None: ...
     def require_target_feature(self, module: Module, name: str) -> None: ...
+    def declarations_lost(self, module: Module) -> bool: ...
     def tracking(self, module: Module) -> Tracking | None: ...
     def note_origin(self, body: Body, data: bytes) -> None: ...
     def trace_moves(self, body: Body, data: bytes) -> Moves: ...
@@ -107,3 +110,22 @@ class Codec(Protocol):
 def codec() -> Codec:
     """The binary codec."""
     return cast("Codec", importlib.import_module("wasmir.binary"))
+
+
+class Validator(Protocol):
+    """What the IR asks of the validator, which stands above it like the codec."""
+
+    def find_errors(
+        self,
+        module: Module,
+        features: Iterable[Feature | str] | str | None,
+        only: Iterable[Function] | None,
+        jobs: int,
+        track: Callable[[Sequence[Function]], Iterable[Function]] | None,
+    ) -> Iterator[WasmError]: ...
+
+
+@cache
+def validator() -> Validator:
+    """The validator."""
+    return cast("Validator", importlib.import_module("wasmir.validate"))

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from wasmir.errors import StaleWarning
 from wasmir.ir.bulk import bulk_work
 from wasmir.ir.checkpoint import Checkpoint
-from wasmir.ir.codec import Section, codec
+from wasmir.ir.codec import Section, codec, validator
 from wasmir.ir.imports import Exports, Imports
 from wasmir.ir.space import Space
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from wasmir.errors import WasmError
+    from wasmir.features import Feature
     from wasmir.ir.code import BlockType, Instr, Item
     from wasmir.ir.const import Const
     from wasmir.ir.custom import Custom
@@ -125,6 +127,39 @@ class Module:
         """
         with bulk_work():
             return codec().encode_module(self)
+
+    def validate(
+        self,
+        *,
+        features: Iterable[Feature | str] | str | None = None,
+        only: Iterable[Function] | None = None,
+        jobs: int = 1,
+    ) -> None:
+        """Check that the module is valid, as it is now. Raises the first of :meth:`find_errors`.
+
+        Issues a DialectWarning where both dialects of exception handling are used.
+        """
+        for error in self.find_errors(features=features, only=only, jobs=jobs):
+            raise error
+
+    def find_errors(
+        self,
+        *,
+        features: Iterable[Feature | str] | str | None = None,
+        only: Iterable[Function] | None = None,
+        jobs: int = 1,
+        track: Callable[[Sequence[Function]], Iterable[Function]] | None = None,
+    ) -> Iterator[WasmError]:
+        """Everything that is wrong with the module (MalformedError, InvalidError): what is outside
+        of functions, or if nothing is, the first of each function, in order.
+
+        ``features`` are those allowed (by default all that wasmir knows), by the names that
+        ``wasm-tools validate --features`` has for them, as in ``"wasm3,threads"``. Of functions
+        ``only`` some are checked: those that were edited, say. With ``jobs`` the functions are
+        divided among so many processes, where processes can fork. ``track`` wraps the functions, to
+        show progress.
+        """
+        return validator().find_errors(self, features, only, jobs, track)
 
     def save(self, path: str | os.PathLike[str], *, keep_stale: bool = False) -> None:
         """Write the binary form to a file: :meth:`Encoded.save`. Warns like :meth:`to_bytes`."""
