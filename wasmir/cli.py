@@ -19,8 +19,9 @@ from wasmir.ir.module import Module
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from wasmir.features import Feature
     from wasmir.ir.encoded import Encoded
-    from wasmir.pipeline import PassReport, Pipeline
+    from wasmir.pipeline import PassReport, Pipeline, Verify
     from wasmir.summary import Summary
 
 __all__ = ["cli"]
@@ -78,9 +79,13 @@ def _naming(file: str) -> Iterator[None]:
 
 def _read(file: str) -> Module:
     with _naming(file):
-        if file == "-":
-            return Module.from_bytes(sys.stdin.buffer.read())
-        return Module.from_file(file)
+        return _module(file)
+
+
+def _module(file: str) -> Module:
+    if file == "-":
+        return Module.from_bytes(sys.stdin.buffer.read())
+    return Module.from_file(file)
 
 
 def _write(encoded: Encoded, output: str) -> None:
@@ -104,7 +109,9 @@ def _progress() -> Iterator[None]:
 
     from wasmir.pipeline import observe_progress
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    # Drawn when there is news, and by no thread: only a process without threads can be forked.
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, auto_refresh=False) as progress:
 
         def tracker(items: Sequence[Any], what: str) -> Iterable[Any]:
             task = progress.add_task(what, total=len(items))
@@ -113,19 +120,30 @@ def _progress() -> Iterator[None]:
             for done, item in enumerate(items):
                 yield item
                 if done % step == 0:
-                    progress.update(task, completed=done)
-            progress.update(task, completed=len(items))
+                    progress.update(task, completed=done, refresh=True)
+            progress.update(task, completed=len(items), refresh=True)
 
         with observe_progress(tracker):
             yield
+
+
+_verify = click.option(
+    "--verify/--no-verify",
+    default=None,
+    help="Check that what comes out is valid. Of passes that aren't built in that is the default.",
+)
 
 
 @cli.command()
 @_input
 @_output
 @click.option("-p", "--pipeline", "text", required=True, help="Passes, as in `gc,strip{...}`.")
+@_verify
+@click.option("--verify-each", is_flag=True, help="Check after each pass.")
 @_json
-def run(file: str, output: str, text: str, as_json: bool) -> None:
+def run(
+    file: str, output: str, text: str, verify: bool | None, verify_each: bool, as_json: bool
+) -> None:
     """Run a pipeline of passes on a module.
 
     An empty pipeline copies the module byte for byte.
@@ -136,9 +154,18 @@ def run(file: str, output: str, text: str, as_json: bool) -> None:
         if as_json:
             click.echo("[]", err=output == "-")
         return
-    from wasmir.pipeline import Pipeline
+    from wasmir.pipeline import Pipeline, Verify
 
-    _transform(file, output, Pipeline.parse(text), as_json=as_json, strip_stale=False)
+    wanted = Verify.EACH if verify_each else _verification(verify)
+    _transform(file, output, Pipeline.parse(text), wanted, as_json=as_json, strip_stale=False)
+
+
+def _verification(verify: bool | None) -> Verify:
+    from wasmir.pipeline import Verify
+
+    if verify is None:
+        return Verify.THIRD_PARTY
+    return Verify.END if verify else Verify.NEVER
 
 
 @cli.command("convert-eh")
@@ -152,8 +179,11 @@ def run(file: str, output: str, text: str, as_json: bool) -> None:
     help="The dialect to write.",
 )
 @click.option("--strip-stale", is_flag=True, help="Leave out debug information that went stale.")
+@_verify
 @_json
-def convert_eh(file: str, output: str, dialect: str, strip_stale: bool, as_json: bool) -> None:
+def convert_eh(
+    file: str, output: str, dialect: str, strip_stale: bool, verify: bool | None, as_json: bool
+) -> None:
     """Convert a module's exception handling to the other dialect.
 
     The whole module or nothing: where anything can't be converted, nothing is written.
@@ -162,7 +192,8 @@ def convert_eh(file: str, output: str, dialect: str, strip_stale: bool, as_json:
 
     passes = {"exnref": "legacy-to-exnref", "legacy": "exnref-to-legacy"}
     pipeline = Pipeline.parse(passes[dialect])
-    _transform(file, output, pipeline, as_json=as_json, strip_stale=strip_stale)
+    wanted = _verification(verify)
+    _transform(file, output, pipeline, wanted, as_json=as_json, strip_stale=strip_stale)
 
 
 @cli.command()
@@ -191,6 +222,7 @@ def convert_eh(file: str, output: str, dialect: str, strip_stale: bool, as_json:
 )
 @click.option("--js", "with_loader", is_flag=True, help="Write the JavaScript loader beside OUT.")
 @click.option("--explain", is_flag=True, help="Say what would be done, and why; write nothing.")
+@_verify
 @_json
 def recover(
     file: str,
@@ -200,6 +232,7 @@ def recover(
     options: tuple[str, ...],
     with_loader: bool,
     explain: bool,
+    verify: bool | None,
     as_json: bool,
 ) -> None:
     """Make a module survive panics, foreign exceptions and aborts."""
@@ -219,6 +252,7 @@ def recover(
         file,
         None if explain else output,
         pipeline,
+        _verification(verify),
         as_json=as_json,
         strip_stale=False,
         module=module,
@@ -250,6 +284,7 @@ def _transform(
     file: str,
     output: str | None,
     pipeline: Pipeline,
+    verify: Verify,
     *,
     as_json: bool,
     strip_stale: bool,
@@ -259,7 +294,7 @@ def _transform(
     if module is None:
         module = _read(file)
     with _naming(file), _progress():
-        reports, encoded = pipeline.run_and_encode(module)
+        reports, encoded = pipeline.run_and_encode(module, verify=verify)
     stale = {name: why for report in reports for name, why in report.stale.items()}
     if strip_stale:
         for custom in module.customs:
@@ -336,6 +371,102 @@ def passes(name: str | None, as_json: bool) -> None:
         for option in cast("list[dict[str, Any]]", each["options"]):
             spelled = f"{option['name']}={str(option['default']).lower()}"
             click.echo(f"    {spelled:<20} {option['help']}")
+
+
+@cli.command()
+@click.argument("files", metavar="FILES...", nargs=-1, required=True)
+@click.option(
+    "-f",
+    "--features",
+    metavar="LIST",
+    help="What may be used, with commas, as in `wasm3,threads` or `-simd`; by default everything.",
+)
+@click.option("--all-errors", is_flag=True, help="Tell of one error in each function.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Processes; by default one per core.")
+@_json
+def validate(
+    files: tuple[str, ...], features: str | None, all_errors: bool, jobs: int | None, as_json: bool
+) -> None:
+    """Check that modules are valid.
+
+    A line for each module, or for each error with --all-errors: which instruction of which function
+    breaks which rule, at which byte. Modules that are valid, but that engines reject, get a
+    warning.
+    """
+    from wasmir.features import feature_set
+
+    try:
+        allowed = None if features is None else feature_set(features)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    results = [_validated(file, allowed, all_errors, jobs, as_json=as_json) for file in files]
+    if as_json:
+        click.echo(json.dumps(results))
+    if not all(result["valid"] for result in results):
+        sys.exit(1)
+
+
+def _validated(
+    file: str,
+    features: frozenset[Feature] | None,
+    all_errors: bool,
+    jobs: int | None,
+    *,
+    as_json: bool,
+) -> dict[str, Any]:
+    """Check one module, and tell what comes of it, unless that is for scripts."""
+    import itertools
+    import warnings
+
+    from wasmir.pipeline import track
+
+    found: list[Exception] = []
+    with warnings.catch_warnings(record=True) as caught, _progress():
+        warnings.simplefilter("always")
+        try:
+            module = _module(file)
+            errors = module.find_errors(
+                features=features,
+                jobs=_jobs(module) if jobs is None else jobs,
+                track=lambda functions: track(functions, f"checking {file}"),
+            )
+            found += errors if all_errors else itertools.islice(errors, 1)
+        except (WasmError, OSError) as error:
+            found.append(error)
+    if not as_json:
+        for each in found:
+            click.echo(f"error: {file}: {_told(each)}", err=True)
+        for warning in caught:
+            click.echo(f"warning: {file}: {warning.message}", err=True)
+        if not found:
+            click.echo(f"{file}: valid")
+    return {
+        "file": file,
+        "valid": not found,
+        "errors": [
+            {
+                "message": _told(each),
+                "function": getattr(each, "function", None),
+                "offset": getattr(each, "offset", None),
+            }
+            for each in found
+        ],
+        "warnings": [str(warning.message) for warning in caught],
+    }
+
+
+def _told(error: Exception) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+# Below this size, in bytes, starting processes costs more than they save.
+_WORTH_DIVIDING = 1 << 21
+
+
+def _jobs(module: Module) -> int:
+    import os
+
+    return (os.cpu_count() or 1) if len(module.source) > _WORTH_DIVIDING else 1
 
 
 @cli.command()

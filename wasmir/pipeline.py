@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, get_type_hints
 
 from wasmir.errors import PassError
@@ -23,9 +24,18 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from wasmir.ir.encoded import Encoded
+    from wasmir.ir.function import Function
     from wasmir.ir.module import Module
 
-__all__ = ["Pass", "PassReport", "Pipeline", "available_passes", "observe_progress", "track"]
+__all__ = [
+    "Pass",
+    "PassReport",
+    "Pipeline",
+    "Verify",
+    "available_passes",
+    "observe_progress",
+    "track",
+]
 
 T = TypeVar("T")
 
@@ -106,6 +116,42 @@ def _spell(value: object) -> str:
     return str(value)
 
 
+class Verify(Enum):
+    """After which passes a pipeline checks what they did."""
+
+    NEVER = "after none"
+    THIRD_PARTY = "after those that aren't built in"
+    END = "after those, and after the last"
+    EACH = "after each"
+
+    def wants(self, pass_: Pass, *, last: bool) -> bool:
+        """Whether to check after a pass."""
+        if self is Verify.NEVER or self is Verify.EACH:
+            return self is Verify.EACH
+        return not _is_built_in(pass_) or (last and self is Verify.END)
+
+
+def _is_built_in(pass_: Pass) -> bool:
+    home = importlib.import_module("wasmir.passes").BUILT_IN.get(pass_.name, ("", ""))
+    return bool((type(pass_).__module__, type(pass_).__name__) == home)
+
+
+class _Verified:
+    """What has been found valid, so that it isn't checked again until it changes."""
+
+    def __init__(self) -> None:
+        self._code: dict[Function, bytes] = {}
+
+    def check(self, module: Module, pass_: Pass) -> None:
+        """Check what was edited since. Raises InvalidError, which names the pass."""
+        edited = {function: function.code for function in module.edited_functions}
+        new = [each for each, code in edited.items() if self._code.get(each) != code]
+        for error in module.find_errors(only=new, track=lambda each: track(each, "verifying")):
+            error.reason = f"invalid after pass {pass_.name!r}: {error.reason}"
+            raise error
+        self._code = edited
+
+
 @dataclass(frozen=True)
 class Pipeline:
     """Passes in order."""
@@ -118,16 +164,26 @@ class Pipeline:
         return cls(tuple(_Parser(text).passes()))
 
     def run(
-        self, module: Module, *, on_pass: Callable[[PassReport], None] | None = None
+        self,
+        module: Module,
+        *,
+        on_pass: Callable[[PassReport], None] | None = None,
+        verify: Verify = Verify.THIRD_PARTY,
     ) -> list[PassReport]:
         """Run the passes. At the first failure the module is as it was before the first pass.
 
-        ``on_pass`` hears of each pass when it is done.
+        ``on_pass`` hears of each pass when it is done. ``verify`` says after which passes the
+        functions that were edited must be valid, and all that is outside of functions; it is a
+        failure where they aren't (InvalidError).
         """
-        return self.run_and_encode(module, on_pass=on_pass)[0]
+        return self.run_and_encode(module, on_pass=on_pass, verify=verify)[0]
 
     def run_and_encode(
-        self, module: Module, *, on_pass: Callable[[PassReport], None] | None = None
+        self,
+        module: Module,
+        *,
+        on_pass: Callable[[PassReport], None] | None = None,
+        verify: Verify = Verify.THIRD_PARTY,
     ) -> tuple[list[PassReport], Encoded]:
         """Like :meth:`run`, with the module as it is written then: the reports are about that, so
         it is there anyway.
@@ -137,6 +193,7 @@ class Pipeline:
             return [], encoded
         checkpoint = module.checkpoint()
         reports = []
+        verified = _Verified()
         try:
             for pass_ in self.passes:
                 start = time.perf_counter()
@@ -147,6 +204,8 @@ class Pipeline:
                 report.bytes_out = encoded.size
                 report.stale = encoded.stale
                 reports.append(report)
+                if verify.wants(pass_, last=pass_ is self.passes[-1]):
+                    verified.check(module, pass_)
                 if on_pass is not None:
                     on_pass(report)
         except BaseException:

@@ -161,6 +161,16 @@ class Module:
         """
         return validator().find_errors(self, features, only, jobs, track)
 
+    @property
+    def edited_functions(self) -> list[Function]:
+        """The functions whose validity an edit may have changed: those that were looked into and
+        those that were added; all, where the type of something that code mentions was changed.
+        For :meth:`validate`.
+        """
+        from wasmir.ir.changes import edited_functions
+
+        return edited_functions(self)
+
     def save(self, path: str | os.PathLike[str], *, keep_stale: bool = False) -> None:
         """Write the binary form to a file: :meth:`Encoded.save`. Warns like :meth:`to_bytes`."""
         self._encoded(keep_stale).save(path)
