@@ -216,10 +216,12 @@ class Planning:
         instruction that control doesn't come out of is always valid, for the stack is polymorphic
         there and suits any end.
         """
-        for items, start, end, _ in reversed(self.survey.dead):
+        found = False
+        for items, start, end, has_try in reversed(self.survey.dead):
             # What was noted of places behind it has to stay true.
             items[start:end] = [] if end == len(items) else [b""] * (end - start)
-        return any(has_try for *_, has_try in self.survey.dead)
+            found = found or has_try
+        return found
 
     # Plans, outside in
 
@@ -308,10 +310,12 @@ class Planning:
         which the exception can wait on the stack. ``None`` for any other try.
         """
         catches = try_.catches
-        if len(catches) != 1:
+        if len(catches) != 1 or not self.hoists:
             return None
         catch = catches[0]
-        if catch.region is not None or catch.tag is not None or not self.may_leave(here):
+        if catch.region is not None or catch.tag is not None:
+            return None
+        if self.depths and not self.may_leave(here):
             return None
         run = catch.items[0]
         if not isinstance(run, bytes):
@@ -319,7 +323,9 @@ class Planning:
             return None
         after = self.common.after
         throw = after[run] if run in after else self.common.throw_after(run)
-        return throw if throw is not None and self.throws(try_) else None
+        if throw is None or (self.options.quiet and not self.throws(try_)):
+            return None
+        return throw
 
     def plan_cleanup(self, plan: Plan, throw: list[Item]) -> None:
         """What :meth:`plan_try` does, in less time, for a cleanup that can be hoisted."""

@@ -148,10 +148,28 @@ class _Conversion(Planning):
     def run(self) -> int | None:
         """Convert; how many live trys there were, or ``None`` where nothing had to be done."""
         self.make_plans()
-        plans = self.plans
-        if not (plans or self.leaves or self.cleanups):
+        if not (self.plans or self.leaves or self.cleanups):
             return 0 if self.cut_dead_code() else None
         self.cut_dead_code()
+        plans = self.decide()
+        self.rewrite_leaves()
+        self.rewrite_cleanups()
+        if self.slots:
+            self.first_local = self.body.add_local(EXNREF, self.slots)
+            for handler, local in self.in_locals:
+                self.throw_from_local(handler, self.first_local + local)
+        self.rewrite(plans)
+        self.finish()
+        for plan in self.plans:
+            if plan.handlers:
+                # They refer to each other, and are too many to wait for a collector.
+                plan.handlers.clear()
+                plan.chained = None
+        return len(self.plans) + len(self.leaves) + len(self.cleanups)
+
+    def decide(self) -> list[Plan]:
+        """Decide what becomes of each try that has a plan; those that control may come to."""
+        plans = self.plans
         dropped = False
         for plan in plans:
             if plan.outer is not None and plan.outer.dropped:
@@ -165,29 +183,24 @@ class _Conversion(Planning):
                 self.plan_try(plan)
         if dropped:
             plans = [plan for plan in plans if plan.outer is None or not plan.outer.dropped]
-        self.rewrite_leaves()
-        self.rewrite_cleanups()
-        if self.slots:
-            self.first_local = self.body.add_local(EXNREF, self.slots)
-            for handler, local in self.in_locals:
-                self.throw_from_local(handler, self.first_local + local)
+        return plans
+
+    # Rewriting
+
+    def rewrite(self, plans: list[Plan]) -> None:
+        """Put in place of each try what its plan says."""
         # Inside out, and in one list from the back: what was noted of the others stays true.
         for plan in reversed(plans):
             if plan.landing is not None:
-                self.rewrite_cleanup(plan)
+                # Its try_table is whole, but for a tail.
+                table: Any = plan.catching
+                if (region := plan.try_.region) in self.tails:
+                    table.items = self.with_tail(region, plan.out)
+                plan.items[plan.index] = table
             elif plan.try_.delegate is None:
                 self.rewrite_try(plan)
             else:
                 self.rewrite_delegate(plan)
-        self.finish()
-        for plan in self.plans:
-            if plan.handlers:
-                # They refer to each other, and are too many to wait for a collector.
-                plan.handlers.clear()
-                plan.chained = None
-        return len(self.plans) + len(self.leaves) + len(self.cleanups)
-
-    # Rewriting, inside out
 
     def rewrite_try(self, plan: Plan) -> None:
         try_ = plan.try_
@@ -213,14 +226,6 @@ class _Conversion(Planning):
             # The order that landings were put in has the one that goes on, if any does, at the end.
             stops = bool(landings) and not landings[-1].goes_on
             self.put(plan, items, stops=stops, strays=any(h.strays for h in landings))
-
-    def rewrite_cleanup(self, plan: Plan) -> None:
-        """The try of a cleanup that was hoisted: its ``try_table`` is whole but for a tail."""
-        table: Any = plan.catching
-        region = plan.try_.region
-        if region in self.tails:
-            table.items = self.with_tail(region, plan.out)
-        plan.items[plan.index] = table
 
     def comes_out(self, plan: Plan) -> bool:
         """Whether control comes out of the end of the try's body, where nothing else is done."""

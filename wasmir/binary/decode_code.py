@@ -113,6 +113,7 @@ def code_of(function: Function) -> tuple[bytes, int, int]:
 
 # One function of megabytes is bulk work by itself.
 _LARGE = 1 << 16
+_NO_CONTEXT = nullcontext()
 
 
 def build(
@@ -121,14 +122,16 @@ def build(
     plant: Callable[[Body], _Tree],
     *,
     outline: bool = False,
+    after_locals: int | None = None,
 ) -> _Tree:
-    """Build a tree of what is scanned."""
+    """Build a tree of what is scanned; ``after_locals`` says where that begins, if it is known."""
     data, start, end = code_of(function)
     try:
-        after_locals = tokens.skip_locals(data, start, end)
+        if after_locals is None:
+            after_locals = tokens.skip_locals(data, start, end)
         found = scan(data, after_locals, end)
         tree = plant(Body(function, data[start:after_locals], outline=outline))
-        with bulk_work() if end - start > _LARGE else nullcontext():
+        with bulk_work() if end - start > _LARGE else _NO_CONTEXT:
             _grow(tree, data, after_locals, end, found, scan)
     except InvalidError as error:
         if error.function is None and not error._elsewhere:

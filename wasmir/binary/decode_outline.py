@@ -20,7 +20,6 @@ from wasmir.binary.decode_code import (
     new_try_table,
 )
 from wasmir.binary.memo import (
-    BLOCK,
     BR,
     BR_END,
     BR_IF,
@@ -35,7 +34,6 @@ from wasmir.binary.memo import (
     INSTR,
     INSTR_END,
     LEAF,
-    LOOP,
     OPENED,
     OPENED_AT_ONCE,
     OTHER,
@@ -100,6 +98,7 @@ def survey(function: Function, name: str) -> Survey | None:
         tokens.outline(),
         lambda body: _Outline(memo, body, data, start, placed=placed),
         outline=True,
+        after_locals=start,
     )
     if placed:
         tree.body._origin = tree.survey
@@ -116,7 +115,8 @@ def outline_effect(module: Module, items: Iterable[Item]) -> int:
     """How far items of a region raise the operand stack, of which control falls out at the end."""
     memo = memo_of(module)
     runs = memo.run_effects
-    scan = tokens.skeleton()
+    # That of outlines, which is there already. No try is in a run, so nothing of one is in a token.
+    scan = tokens.outline()
     # How many blocks are open: inside of them nothing counts.
     depth = total = 0
     for item in items:
@@ -130,12 +130,15 @@ def outline_effect(module: Module, items: Iterable[Item]) -> int:
                     total += runs[run]
                 if not token:
                     continue
-                action, arg = memo[token]
-                if action in _OPENERS:
+                action, arg = memo.outline[token]
+                if action == OPENED:
                     if depth == 0:
-                        total += len(arg.results) - len(arg.params) - (action == IF)
+                        opener, type_ = memo[token]
+                        total += len(type_.results) - len(type_.params) - (opener == IF)
                     depth += 1
-                elif action == END:
+                elif action == OPENED_AT_ONCE:
+                    depth += len(arg)
+                elif action == END or action in _FUSED:
                     depth -= 1
                 elif depth == 0:
                     if action == BR_IF:
@@ -147,9 +150,6 @@ def outline_effect(module: Module, items: Iterable[Item]) -> int:
                         padded = row.name == "br_if"
                         total += -1 if padded else row_effect(row, memo.resolved(row, values))
     return total
-
-
-_OPENERS = frozenset({BLOCK, LOOP, IF})
 
 
 def may_throw(run: bytes) -> bool:
@@ -178,7 +178,10 @@ class _Outline(Tree):
     )
 
     def __init__(self, memo: Memo, body: Body, data: bytes, start: int, *, placed: bool) -> None:
-        super().__init__(memo, body)
+        # What else a tree has is for those that are no outlines.
+        self.memo = memo
+        self.body = body
+        self.labels = [body]
         region = Region(0, None, None)
         body.items = region.items
         self.survey = Survey(body, region)

@@ -192,7 +192,8 @@ class Function(Importable):
             raise ValueError(f"outlines may hide {mnemonic!r}; they show {sorted(_OUTLINED)}")
         if self.imported is not None:
             return None
-        self.settle()
+        if self._body is not None:
+            self.settle()
         found = codec().survey(self, mnemonic)
         if found is not None:
             self._body = found.body
