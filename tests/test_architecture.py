@@ -16,7 +16,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"wire", "types"}),
     frozenset({"isa"}),
     frozenset({"ir"}),
-    frozenset({"binary", "validate", "text", "interp", "ops"}),
+    frozenset({"binary", "validate", "text", "interp", "ops", "runtime"}),
     frozenset({"pipeline", "summary"}),
     frozenset({"cli"}),
 )
