@@ -718,6 +718,23 @@ test("the module schedules its reset", async (w) => {
   w.aborted(thrown(() => e.trap()), 2);
 }, { needs: ["reset"] });
 
+test("an instance that reset itself meanwhile is not reset again", async (w) => {
+  for (const reset of ["in-place", "reinstantiate"]) {
+    const world = new World(w);
+    const e = await world.load({ reset });
+    isA(thrown(() => e.trap()), w.loader.AbortError);
+    e.__wasmir_schedule_reinit();
+    const first = world.guard.instance;
+    w.loader.unwrap(e.step)();
+    same(e.count(), 101);
+    same(world.guard.instance, first);
+    world.healthy();
+    isA(thrown(() => e.trap()), w.loader.AbortError);
+    world.guard.terminate();
+    world.dead();
+  }
+}, { needs: ["reset"] });
+
 test("an abort in the call that reset, depth having been raised before", async (w) => {
   const e = await w.load();
   thrown(() => w.loader.unwrap(e.trap)());

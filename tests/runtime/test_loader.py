@@ -75,7 +75,7 @@ MISTAKES = {
     ),
     "never terminates": (DEPTH, "if (false)"),
     "told twice": ("if (seen === place(now)) return;", ""),
-    "no reset is due": ("if (due) renew", "if (false) renew"),
+    "no reset is due": ("if (due && (due = state.value === 2)) renew", "if (0) renew"),
     "panics surface below other calls": ("running(now, mark) > 0 ? {} : raw", "raw"),
     "arguments stay wrapped": ("f(unwrap(a))", "f(a)"),
     "results stay raw": ("return out(f(unwrap(a)))", "return f(unwrap(a))"),

@@ -393,6 +393,22 @@ def test_on_abort_is_refused_and_may_reset() -> None:
     this.assert_healthy()
 
 
+@pytest.mark.parametrize("reset", ["in-place", "reinstantiate"])
+def test_an_instance_that_reset_itself_is_not_reset_again(reset: str) -> None:
+    world = World(HAND, {"reset": reset})
+    world.raised("trap")
+    instance = world.guard.instance
+    schedule = instance.exports(world.store)["__wasmir_schedule_reinit"]
+    assert isinstance(schedule, wasmtime.Func)
+    schedule(world.store)
+    world.raw("step")
+    assert world.call("count") == 101
+    assert world.guard.instance is instance
+    world.raised("trap")
+    world.guard.terminate()
+    world.assert_dead()
+
+
 def test_what_on_abort_raises_comes_out() -> None:
     own = ValueError("of the hook")
     world = World(HAND, {"on_abort": fail(own)})

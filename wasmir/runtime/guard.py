@@ -236,6 +236,7 @@ class Guard:
     def terminate(self) -> None:
         """Refuse calls from now on; neither ``on_abort`` nor the module's hook is called."""
         self._seen = self._place(self._look(self._store)[0])
+        self._due = False
         self._generation.state.set_value(self._store, _TERMINATED)
 
     def reset(self, store: Storelike | None = None) -> None:
@@ -247,7 +248,10 @@ class Guard:
     def _call(self, store: Storelike, name: str, arguments: Sequence[object]) -> Any:
         # As wasmtime's own call: what the module's type says.
         if self._due:
-            self._renew(store, self._options.reset)
+            # Unless the module has reset itself meanwhile.
+            self._due = self._is_terminated(store)
+            if self._due:
+                self._renew(store, self._options.reset)
         function = cast("wasmtime.Func", self._generation.exports[name])
         return self._guarded(store, function, arguments)
 

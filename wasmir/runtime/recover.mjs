@@ -101,6 +101,7 @@ function makeGuard(instance, given, imports) {
     get degraded() { return raw.__wasmir_degraded?.value ?? 0; },
     terminate() {
       seen = place(activation());
+      due = false;
       state.value = 2;
     },
     reset: () => renew(way()),
@@ -143,7 +144,8 @@ function makeGuard(instance, given, imports) {
   const running = (now, { epoch, pending }) => depthOf(now) - (epoch === epochOf(now) ? pending : 0);
 
   function enter() {
-    if (due) renew(options.reset);
+    // Unless the module has reset itself meanwhile.
+    if (due && (due = state.value === 2)) renew(options.reset);
     return activation();
   }
 
