@@ -238,6 +238,12 @@ class Schedule {
             outcome = isAlive ? { value: 7 } : { stale: true };
             break;
           }
+          const { AbortError } = this.loader;
+          const isTrap = last instanceof WebAssembly.RuntimeError && !(last instanceof AbortError);
+          if (isTrap || last instanceof RangeError) {
+            outcome = { vanished: true };
+            throw last;
+          }
           // What is raw panics: the module's own to catch, where it does.
           const isPanic = last instanceof WebAssembly.Exception && last.is(this.panicTag());
           const isCaught = isPanic && name === "catching";
