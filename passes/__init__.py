@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wasmir.passes.catch_imports import CatchImports
     from wasmir.passes.exnref_to_legacy import ExnrefToLegacy
     from wasmir.passes.guard_aborts import GuardAborts
     from wasmir.passes.insert_landing_pads import InsertLandingPads
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 #: Pass name to the module and class that implement it.
 BUILT_IN = {
+    "catch-imports": ("wasmir.passes.catch_imports", "CatchImports"),
     "exnref-to-legacy": ("wasmir.passes.exnref_to_legacy", "ExnrefToLegacy"),
     "guard-aborts": ("wasmir.passes.guard_aborts", "GuardAborts"),
     "insert-landing-pads": ("wasmir.passes.insert_landing_pads", "InsertLandingPads"),
@@ -29,6 +31,7 @@ BUILT_IN = {
 
 __all__ = [
     "BUILT_IN",
+    "CatchImports",
     "ExnrefToLegacy",
     "GuardAborts",
     "InsertLandingPads",

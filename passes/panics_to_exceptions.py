@@ -24,6 +24,7 @@ from wasmir import (
     falls_through,
     ops,
 )
+from wasmir.passes.additions import name_for
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
 if TYPE_CHECKING:
@@ -307,8 +308,7 @@ class _Sites:
             return known
         module = self.module
         tag, counter = self._tag(params), self._counter()
-        has_names = module.custom("name") is not None
-        name = f"__wasmir_throw_panic_{len(self.throwers)}" if has_names else None
+        name = name_for(module, f"__wasmir_throw_panic_{len(self.throwers)}")
         function = self.throwers[params] = module.add_function(FuncType(params), name=name)
         body = function.body
         body.items += [ops.global_.get(counter), ops.i32.const(1), ops.i32.add()]

@@ -16,8 +16,8 @@ from wasmir import (
     TableType,
     ops,
 )
+from wasmir.passes.additions import default_of, name_for
 from wasmir.passes.reset_plan import makes_mutable_objects
-from wasmir.passes.reset_sizes import name_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -144,13 +144,13 @@ class Restore:
         zero, size = number.const(0), ops.table.size(table)
         fill, element = ops.table.fill(table), table.type.element
         if table.init is None:
-            return [zero, _null(element), size, fill]
+            return [zero, default_of(element), size, fill]
         if not element.nullable:
             return [zero, *_instrs(table.init), size, fill]
         first = self._initial_size(table)
         return [
             *(zero, *_instrs(table.init), first, fill),
-            *(first, _null(element), size, first, number.sub(), fill),
+            *(first, default_of(element), size, first, number.sub(), fill),
         ]
 
     def _side(self) -> list[Item]:
@@ -164,7 +164,7 @@ class Restore:
             items.append(ops.memory.fill(side.memory))
         if side.table is not None and side.table_base is not None:
             slots: Instr = _number(side.table).const(side.table_size)
-            items += [ops.global_.get(side.table_base), _null(side.table.type.element), slots]
+            items += [ops.global_.get(side.table_base), default_of(side.table.type.element), slots]
             items.append(ops.table.fill(side.table))
         return items
 
@@ -232,7 +232,7 @@ class Restore:
         self._initial[table] = ops.table.size(copy)
         back += [zero, zero, ops.table.size(copy), ops.table.copy(table, copy)]
         return [
-            *(_null(element), ops.table.size(table), ops.table.grow(copy), ops.drop()),
+            *(default_of(element), ops.table.size(table), ops.table.grow(copy), ops.drop()),
             *(zero, zero, ops.table.size(table), ops.table.copy(copy, table)),
         ]
 
@@ -242,7 +242,7 @@ class Restore:
         assure: list[Item] = []
         if isinstance(type_, RefType) and not type_.nullable:
             kept, assure = RefType(True, type_.heap), [ops.ref.as_non_null()]
-        copy = module.add_global(GlobalType(kept, mutable=True), module.const(_default(kept)))
+        copy = module.add_global(GlobalType(kept, mutable=True), module.const(default_of(kept)))
         back += [ops.global_.get(copy), *assure, ops.global_.set(global_)]
         return [ops.global_.get(global_), ops.global_.set(copy)]
 
@@ -305,27 +305,6 @@ def _instrs(const: Const | None) -> list[Instr]:
 def _number(entity: Memory | Table) -> Any:  # noqa: ANN401 - the constructors of i32 or of i64
     """The arithmetic of its address type."""
     return ops.i64 if entity.type.limits.address is NumType.I64 else ops.i32
-
-
-def _null(type_: RefType) -> Instr:
-    return ops.ref.null(type_.heap)
-
-
-def _default(type_: ValType) -> Instr:
-    """Zero or null."""
-    match type_:
-        case RefType():
-            return _null(type_)
-        case NumType.I32:
-            return ops.i32.const(0)
-        case NumType.I64:
-            return ops.i64.const(0)
-        case NumType.F32:
-            return ops.f32.const(0)
-        case NumType.F64:
-            return ops.f64.const(0)
-        case _:
-            return ops.v128.const(bytes(16))
 
 
 def _signed(value: int) -> int:

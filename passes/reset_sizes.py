@@ -22,6 +22,7 @@ from wasmir import (
     Type,
     ops,
 )
+from wasmir.passes.additions import name_for
 from wasmir.passes.uses import replace_instructions, users
 
 if TYPE_CHECKING:
@@ -29,17 +30,12 @@ if TYPE_CHECKING:
 
     from wasmir import Function, Global, Instr, Item, Memory, Module, Table, ValType
 
-__all__ = ["VirtualState", "name_for"]
+__all__ = ["VirtualState"]
 
 _SIZES = frozenset({"memory.size", "memory.grow", "table.size", "table.grow"})
 _DROPS = frozenset({"data.drop", "elem.drop"})
 
 _I32 = NumType.I32
-
-
-def name_for(module: Module, name: str) -> str | None:
-    """A name for something new, where the module has names at all."""
-    return None if module.custom("name") is None else name
 
 
 class VirtualState:

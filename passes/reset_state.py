@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from wasmir import FuncType, Module, Pass, PassReport, UnsupportedError, ops
+from wasmir.passes.additions import name_for
 from wasmir.passes.reset_code import Restore
 from wasmir.passes.reset_plan import EXPORT, ResetOptions, find_targets
-from wasmir.passes.reset_sizes import VirtualState, name_for
+from wasmir.passes.reset_sizes import VirtualState
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
 if TYPE_CHECKING:
