@@ -27,8 +27,8 @@ def default_of(type_: ValType) -> Instr:
         case NumType.I64:
             return ops.i64.const(0)
         case NumType.F32:
-            return ops.f32.const(0)
+            return ops.f32.const(0.0)
         case NumType.F64:
-            return ops.f64.const(0)
+            return ops.f64.const(0.0)
         case _:
             return ops.v128.const(bytes(16))

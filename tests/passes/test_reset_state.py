@@ -8,19 +8,9 @@ import pytest
 
 from tests.javascript import javascript
 from tests.modules import assembled
-from tests.support import validate
+from tests.passes.resets import IMPORTS, resettable, rounds
 from wasmir import Module, UnsupportedError
 from wasmir.passes import ResetState
-
-RESET = "__wasmir_reset_state"
-
-
-def resettable(data: bytes, **options: Any) -> bytes:  # noqa: ANN401 - the pass checks
-    module = Module.from_bytes(data)
-    ResetState(**options).run(module)
-    out = module.to_bytes(keep_stale=True)
-    assert validate(out) is None
-    return out
 
 
 def refused(text: str, **options: Any) -> str:  # noqa: ANN401 - the pass checks
@@ -30,40 +20,6 @@ def refused(text: str, **options: Any) -> str:  # noqa: ANN401 - the pass checks
         ResetState(**options).run(module)
     assert module.to_bytes() == data
     return str(caught.value)
-
-
-# The same calls in new instances of the module as it was, and again and again in one instance of
-# what became of it, which is put back in between.
-ROUNDS = """
-    const found = [];
-    const compare = (what, wanted, got) => {
-      const [one, other] = [wanted, got].map((each) => JSON.stringify(each));
-      if (one !== other) found.push(`${what}: ${one}, not ${other}`);
-    };
-    const made = (module) => new WebAssembly.Instance(module, new Function("return " + imports)());
-    const used = made(after);
-    compare("at first", state(made(before)), state(used));
-    for (let round = 0; round < 4; round++) {
-      const fresh = made(before);
-      for (const [name, ...args] of calls) {
-        const values = args.map((each) => (typeof each === "string" ? BigInt(each) : each));
-        const [wanted, got] = [fresh, used].map((each) =>
-          outcome(() => each.exports[name](...values)).replace(/^trap.*/, "trap"));
-        compare(`round ${round}, ${name}(${args})`, wanted, got);
-      }
-      compare(`round ${round}, after the calls`, state(fresh), state(used, fresh));
-      used.exports.__wasmir_reset_state();
-      compare(`round ${round}, after the reset`, state(made(before)), state(used, made(before)));
-    }
-    return found;
-"""
-
-
-def rounds(text: str, calls: list[Any], imports: str = "{}", **options: Any) -> None:  # noqa: ANN401
-    before = assembled(text)
-    after = resettable(before, **options)
-    found = javascript(ROUNDS, before=before, after=after, calls=calls, imports=imports)
-    assert found == []
 
 
 MEMORY = """(module
@@ -394,144 +350,6 @@ def test_what_the_host_calls_first() -> None:
             after=resettable(assembled(module), **options),
         )
         assert got == [1, wanted, wanted]
-
-
-IMPORTS = """(module
-  (import "m" "memory" (memory 1)) (import "m" "table" (table 2 funcref))
-  (import "m" "sp" (global $sp (mut i32))) (import "m" "ref" (global $ref (mut externref)))
-  (export "memory" (memory 0)) (export "table" (table 0)) (export "sp" (global $sp))
-  (data (i32.const 4) "data") (elem (i32.const 1) $f) (func $f)
-  (global $own (export "own") (mut i32) (i32.const 4))
-  (func (export "f") (result i32 i32)
-    (i32.store8 (i32.const 5) (i32.const 255)) (table.set 0 (i32.const 1) (ref.null func))
-    (global.set $sp (i32.sub (global.get $sp) (i32.const 16)))
-    (global.set $ref (ref.null extern)) (global.set $own (i32.const 99))
-    (memory.grow (i32.const 1)) (table.grow (ref.func $f) (i32.const 2))))"""
-
-# All of these as hosts make them for one instance, but for the table, in which something is.
-HOST = """(() => {
-  const memory = new WebAssembly.Memory({ initial: 2, maximum: 5 });
-  const table = new WebAssembly.Table({ element: "anyfunc", initial: 3, maximum: 8 });
-  table.set(0, new WebAssembly.Instance(host).exports.h);
-  const sp = new WebAssembly.Global({ value: "i32", mutable: true }, 4096);
-  const ref = new WebAssembly.Global({ value: "externref", mutable: true }, "r");
-  return { m: { memory, table, sp, ref } };
-})()"""
-
-
-@pytest.mark.usefixtures("engine")
-def test_imports_as_instantiation_found_them() -> None:
-    host = assembled('(module (func) (func) (func) (func (export "h")))')
-    before = assembled(IMPORTS)
-    after = resettable(before, include_imports=True)
-    code = ROUNDS.replace('new Function("return " + imports)()', HOST)
-    calls = [["f"], ["f"]]
-    assert javascript(code, before=before, after=after, host=host, calls=calls) == []
-
-
-@pytest.mark.usefixtures("engine")
-def test_an_imported_memory_that_was_in_use() -> None:
-    """Nobody knows what to put back, so nothing is said to be."""
-    after = resettable(assembled(IMPORTS), include_imports=True)
-    host = assembled('(module (func (export "h")))')
-    code = f"""
-        const imports = {HOST};
-        new Uint8Array(imports.m.memory.buffer)[131071] = 1;
-        const {{ exports }} = new WebAssembly.Instance(after, imports);
-        return [outcome(exports.f), outcome(exports.__wasmir_reset_state), exports.own.value];
-    """
-    assert javascript(code, after=after, host=host) == ["2,3", "trap: unreachable", 99]
-
-
-@pytest.mark.usefixtures("engine")
-def test_imports_that_are_left() -> None:
-    after = resettable(assembled(IMPORTS), accept_partial=True)
-    host = assembled('(module (func (export "h")))')
-    code = f"""
-        const {{ exports }} = new WebAssembly.Instance(after, {HOST});
-        exports.f();
-        exports.__wasmir_reset_state();
-        const bytes = new Uint8Array(exports.memory.buffer);
-        const found = [bytes.length >> 16, bytes[4], bytes[5], exports.table.length];
-        return [...found, exports.table.get(1), exports.sp.value, exports.own.value];
-    """
-    assert javascript(code, after=after, host=host) == [3, 100, 255, 5, None, 4080, 4]
-
-
-def test_active_segments_of_what_is_left_stay_active() -> None:
-    out = Module.from_bytes(resettable(assembled(IMPORTS), accept_partial=True))
-    assert [each.is_active for each in out.data] == [True]
-    assert [each.is_active for each in out.elements] == [True]
-    assert out.start is None
-
-
-SIDE = """(module
-  (@custom "dylink.0" (before first) "\\01\\04\\10\\02\\02\\00")
-  (import "env" "memory" (memory 1)) (import "env" "__indirect_function_table" (table 1 funcref))
-  (import "env" "__memory_base" (global $mb i32)) (import "env" "__table_base" (global $tb i32))
-  (import "env" "__stack_pointer" (global $sp (mut i32)))
-  (import "GOT.mem" "x" (global $x (mut i32))) (import "GOT.func" "f" (global $gf (mut i32)))
-  (export "memory" (memory 0)) (export "table" (table 0)) (export "sp" (global $sp))
-  (data (global.get $mb) "data") (elem (global.get $tb) func $f $g)
-  (func $f) (func $g)
-  (global $own (export "own") (mut i32) (i32.const 4))
-  (func (export "__wasm_apply_data_relocs")
-    (i32.store offset=8 (global.get $mb) (global.get $mb)))
-  (func (export "f") (global.set $own (i32.const 1)) (global.set $sp (i32.const 1))
-    (memory.fill (i32.const 0) (i32.const 7) (i32.const 256))
-    (table.fill (i32.const 0) (ref.null func) (table.size))))"""
-
-
-@pytest.mark.usefixtures("engine")
-def test_side_module() -> None:
-    """Its own part of memory and table, and nothing of the others'."""
-    after = resettable(assembled(SIDE))
-    found = javascript(
-        """
-        const memory = new WebAssembly.Memory({ initial: 1 });
-        const table = new WebAssembly.Table({ element: "anyfunc", initial: 6 });
-        const mutable = (value) => new WebAssembly.Global({ value: "i32", mutable: true }, value);
-        const { exports } = new WebAssembly.Instance(after, {
-          env: { memory, table, __indirect_function_table: table,
-                 __memory_base: 64, __table_base: 3, __stack_pointer: mutable(500) },
-          "GOT.mem": { x: mutable(5) }, "GOT.func": { f: mutable(5) },
-        });
-        const mine = table.get(3);
-        exports.f();
-        exports.__wasmir_reset_state();
-        const bytes = new Uint8Array(memory.buffer);
-        return [[...bytes.subarray(62, 82)], bytes[0], exports.own.value, exports.sp.value,
-                [0, 1, 2, 3, 4, 5].map((at) => table.get(at)?.name), table.get(3) === mine];
-        """,
-        after=after,
-    )
-    own = [*b"data", 0, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0]
-    assert found == [[7, 7, *own, 7, 7], 7, 4, 1, [None, None, None, "0", "1", None], True]
-
-
-@pytest.mark.usefixtures("engine")
-def test_the_program_that_side_modules_are_loaded_into() -> None:
-    after = resettable(assembled(SIDE), include_imports=True)
-    found = javascript(
-        """
-        const memory = new WebAssembly.Memory({ initial: 1 });
-        const table = new WebAssembly.Table({ element: "anyfunc", initial: 6 });
-        const mutable = (value) => new WebAssembly.Global({ value: "i32", mutable: true }, value);
-        const got = mutable(5);
-        const { exports } = new WebAssembly.Instance(after, {
-          env: { memory, table, __indirect_function_table: table,
-                 __memory_base: 64, __table_base: 3, __stack_pointer: mutable(500) },
-          "GOT.mem": { x: got }, "GOT.func": { f: got },
-        });
-        got.value = 77;
-        exports.f();
-        exports.__wasmir_reset_state();
-        return [[...new Uint8Array(memory.buffer)].reduce((a, b) => a + b), exports.sp.value,
-                got.value, [0, 1, 2, 3, 4, 5].map((at) => table.get(at)?.name)];
-        """,
-        after=after,
-    )
-    assert found == [sum(b"data") + 64, 500, 77, [None, None, None, "0", "1", None]]
 
 
 # What is refused
