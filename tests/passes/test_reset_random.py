@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import pytest
 
+from corpus.manifest import External, find, modules
 from corpus.manifest import Module as Entry
-from corpus.manifest import modules
 from tests.javascript import javascript
 from tests.modules import SCALE, assembled, program
 from tests.passes.stateful import stateful
-from tests.support import validate
+from tests.support import fetched, validate
 from wasmir import Function, Module, NumType, RefType, UnsupportedError, ValType
 from wasmir.passes import ResetState
 
@@ -248,3 +248,62 @@ def test_programs(entry: Entry) -> None:
     assert found["failures"] == []
     assert found["calls"] > 10
     assert found["resets"] > 1
+
+
+REAL: Final = """
+    const imports = {};
+    for (const { module, name } of WebAssembly.Module.imports(before)) {
+      (imports[module] ??= {})[name] = () => 0;
+    }
+    const made = (module) => {
+      const { exports } = new WebAssembly.Instance(module, imports);
+      exports._initialize?.();
+      return { exports };
+    };
+    const all = (instance) => calls.map(([name, ...args]) =>
+      outcome(() => instance.exports[name](...args)).replace(/^trap.*/, "trap"));
+    const fresh = made(before);
+    const wanted = [JSON.stringify(state(fresh)), JSON.stringify(all(fresh))];
+    const used = made(after);
+    const found = new Set();
+    for (let round = 0; round < 20; round++) {
+      const now = JSON.stringify(state(used, made(before)));
+      const answers = JSON.stringify(all(used));
+      found.add(now === wanted[0] && answers === wanted[1] ? "the same" : `${now} ${answers}`);
+      found.add(`${used.exports.memory.buffer.byteLength} bytes`);
+      used.exports.__wasmir_reset_state();
+    }
+    return [[...found], wanted[1]];
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "calls", "answers"),
+    [
+        (
+            "resvg",
+            [
+                *(["BrotliDecoderMallocU8", 0, 1 << 20], ["__wbindgen_malloc", 1 << 16, 8]),
+                *(["BrotliDecoderDecompressPrealloc", *[0] * 11], ["__wbindgen_malloc", 64, 8]),
+            ],
+            ["trap"],
+        ),
+        ("anan-as", [["__new", 1 << 16, 0], ["__new", 8, 0], ["__collect"], ["vmInit"]], ["trap"]),
+        ("gofmt", [["alloc", 1 << 20], ["alloc", 40], ["alloc", -1], ["alloc", 50]], ["trap"]),
+    ],
+)
+def test_real_programs(name: str, calls: list[Any], answers: list[str]) -> None:
+    """By Rust, AssemblyScript and TinyGo: used, trapped, put back, twenty times."""
+    entry = find(name)
+    assert isinstance(entry, External)
+    before = fetched(entry)
+    module = Module.from_bytes(before)
+    ResetState().run(module)
+    after = module.to_bytes(keep_stale=True)
+    assert validate(after) is None
+    found, seen = javascript(REAL, before=before, after=after, calls=calls)
+    assert [each for each in found if not each.endswith(" bytes")] == ["the same"]
+    # It grows no further.
+    assert len(found) <= 3
+    assert all(answer in seen for answer in answers)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from tests.javascript import javascript
-from tests.modules import assembled
+from tests.modules import assembled, printed
 from tests.passes.resets import IMPORTS, resettable, rounds
 from wasmir import Module, UnsupportedError
 from wasmir.passes import ResetState
@@ -399,3 +400,91 @@ def test_init_that_does_not_fit() -> None:
     assert "takes parameters" in refused(text, init="f")
     assert "exports no function" in refused(text, init="m")
     assert "it exports f" in refused(text, init="g")
+
+
+# What it writes
+
+
+def test_golden() -> None:
+    """What the documentation shows, and nothing where there is nothing."""
+    before = """(module
+      (memory 1)
+      (data (i32.const 8) "abc")
+      (global $count (mut i32) (i32.const 7))
+      (func $more (result i32)
+        i32.const 1
+        memory.grow)
+      (func $size (result i32)
+        memory.size))"""
+    after = """(module
+      (memory 1)
+      (data $abc "abc")
+      (global $count (mut i32) (i32.const 7))
+      (global $hidden (mut i32) (i32.const 0))
+      (start $start)
+      (func $more (result i32)
+        i32.const 1
+        call $grow)
+      (func $size (result i32)
+        memory.size
+        global.get $hidden
+        i32.sub)
+      (func $zero (local $at i32) (local $left i32) (local $now i32)
+        memory.size
+        local.set $left
+        loop $pieces
+          (select (local.get $left) (i32.const 16384)
+            (i32.lt_u (local.get $left) (i32.const 16384)))
+          local.set $now
+          (memory.fill (local.get $at) (i32.const 0) (i32.shl (local.get $now) (i32.const 16)))
+          (i32.add (local.get $at) (i32.shl (local.get $now) (i32.const 16)))
+          local.set $at
+          (local.tee $left (i32.sub (local.get $left) (local.get $now)))
+          i32.eqz
+          i32.eqz
+          br_if $pieces
+        end)
+      (func $apply
+        (memory.init $abc (i32.const 8) (i32.const 0) (i32.const 3)))
+      (func $restore
+        call $zero
+        (global.set $hidden (i32.sub (memory.size) (i32.const 1)))
+        call $apply
+        (global.set $count (i32.const 7)))
+      (func $start
+        call $apply)
+      (func $reset (export "__wasmir_reset_state")
+        call $restore)
+      (func $grow (param i32) (result i32) (local $old i32)
+        (if (result i32) (i32.le_u (local.get 0) (global.get $hidden))
+          (then
+            (local.set $old (i32.sub (memory.size) (global.get $hidden)))
+            (global.set $hidden (i32.sub (global.get $hidden) (local.get 0)))
+            (local.get $old))
+          (else
+            (memory.grow (i32.sub (local.get 0) (global.get $hidden)))
+            local.tee $old
+            i32.const -1
+            i32.eq
+            (if (result i32)
+              (then (i32.const -1))
+              (else
+                (local.set $old (i32.sub (local.get $old) (global.get $hidden)))
+                (global.set $hidden (i32.const 0))
+                (local.get $old)))))))"""
+    assert functions(resettable(assembled(before))) == functions(assembled(after))
+
+
+def functions(data: bytes) -> list[str]:
+    """The text of each function, in which indices are names, whatever the order."""
+    text = re.sub(r"\(;.*?;\)|;; label.*|\(type \d+\)", "", printed(unnamed(data)))
+    # Functions stand in another order in what is written by hand: calls are known by their place.
+    found = re.findall(r"\n  \(func .*?\n  \)", text, re.DOTALL)
+    return sorted(re.sub(r"call \d+", "call", " ".join(each.split())) for each in found)
+
+
+def unnamed(data: bytes) -> bytes:
+    module = Module.from_bytes(data)
+    for custom in module.customs:
+        module.remove_custom(custom)
+    return module.to_bytes()
