@@ -313,10 +313,7 @@ class _Work:
 
     def _record(self, adapters: Adapters, known: tuple[Tag, ...]) -> None:
         module = self.module
-        panics = []
-        for number, tag in enumerate(tag for tag in known if not _is_js_tag(tag)):
-            panics.append(f"{OURS}panic_{number}")
-            module.exports.add(panics[-1], tag)
+        panics = [_panic_name(module, tag) for tag in known if not _is_js_tag(tag)]
         mark = adapters.mark
         write_record(
             module,
@@ -329,6 +326,21 @@ class _Work:
             panics=panics,
             mark=None if mark is None else "exnref" if mark.js_tag is None else "externref",
         )
+
+
+def _panic_name(module: Module, tag: Tag) -> str:
+    """The name that a tag is exported by as one that means a panic: the one that it has, or the
+    next that is free.
+    """
+    stem = f"{OURS}panic_"
+    for export in module.exports.of(tag):
+        if export.name.startswith(stem):
+            return export.name
+    number = 0
+    while module.exports.find(f"{stem}{number}") is not None:
+        number += 1
+    module.exports.add(f"{stem}{number}", tag)
+    return f"{stem}{number}"
 
 
 def _is_js_tag(tag: Tag) -> bool:
