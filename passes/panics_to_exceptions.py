@@ -25,6 +25,7 @@ from wasmir import (
     ops,
 )
 from wasmir.passes.additions import name_for
+from wasmir.passes.boundary import read_record
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
 if TYPE_CHECKING:
@@ -127,8 +128,8 @@ class PanicsToExceptions(Pass):
     of payload. What traps without ``unreachable`` (memory out of bounds, division by zero, a stack
     that overflows) does so as before.
 
-    Raises PassError where nothing was chosen or the preset isn't known, UnsupportedError where no
-    site was found: the module is as it was then.
+    Comes before ``recover`` and ``guard-aborts``. Raises PassError where nothing was chosen or the
+    preset isn't known, UnsupportedError where no site was found: the module is as it was then.
     """
 
     name: ClassVar[str] = "panics-to-exceptions"
@@ -153,6 +154,11 @@ class PanicsToExceptions(Pass):
         report = PassReport(self.name)
         with all_or_nothing(module):
             refuse_object(module)
+            if read_record(module) is not None:
+                raise UnsupportedError(
+                    "the module has guards already, which don't know of another tag: "
+                    f"{self.name} comes before recover and guard-aborts"
+                )
             _Sites(module, self._wanted()).run(report)
         return report
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wasmir import ArrayType, Const, Function, Global, StructType, Type, UnsupportedError
+from wasmir.passes.boundary import read_record
 
 if TYPE_CHECKING:
     from wasmir import Data, Element, Memory, Module, Table
@@ -88,6 +89,8 @@ def find_targets(module: Module, options: ResetOptions) -> Targets:
     targets.init = _init(module, options.init, reasons)
     if module.exports.find(EXPORT) is not None:
         reasons.append(f"it exports {EXPORT} already")
+    elif read_record(module) is not None:
+        reasons.append("it has guards already, which reset themselves: recover with reset=true")
     if reasons:
         more = [f"and {len(reasons) - _MOST_TOLD} more"] if len(reasons) > _MOST_TOLD else []
         raise UnsupportedError(

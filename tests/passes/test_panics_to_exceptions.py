@@ -11,7 +11,7 @@ from corpus.manifest import External, find
 from tests.javascript import javascript
 from tests.modules import assembled, printed
 from tests.support import fetched, validate
-from wasmir import Module, PassError, Pipeline, UnsupportedError
+from wasmir import Module, PassError, Pipeline, Tag, UnsupportedError
 from wasmir.passes import PanicsToExceptions
 
 # What a Rust program is like, as far as panics go.
@@ -246,6 +246,22 @@ def test_twice() -> None:
         "__wasmir_panic_1",
     ]
     assert len(twice.globals) == 1
+
+
+def test_before_the_guards() -> None:
+    data = assembled(RUST)
+    module = Module.from_bytes(data)
+    Pipeline.parse("panics-to-exceptions{preset=rust},recover").run(module)
+    assert validate(module.to_bytes()) is None
+    names = [export.name for export in module.exports]
+    assert len(set(names)) == len(names)
+    panic = module.exports.find("__wasmir_panic_0")
+    assert panic is not None
+    assert isinstance(panic.entity, Tag)
+    module = Module.from_bytes(data)
+    with pytest.raises(UnsupportedError, match="comes before recover"):
+        Pipeline.parse("recover,panics-to-exceptions{preset=rust}").run(module)
+    assert module.to_bytes() == data
 
 
 def test_in_both_dialects() -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.javascript import javascript
 from tests.modules import assembled, printed
 from tests.passes.resets import IMPORTS, resettable, rounds
-from wasmir import Module, UnsupportedError
+from wasmir import Module, Pipeline, UnsupportedError
 from wasmir.passes import ResetState
 
 
@@ -378,6 +378,14 @@ def test_what_the_host_calls_first() -> None:
 )
 def test_refused(text: str, words: str) -> None:
     assert words in refused(text)
+
+
+def test_not_in_a_module_with_guards() -> None:
+    """It would put back what they count."""
+    module = Module.from_bytes(assembled(MEMORY))
+    Pipeline.parse("recover{reset=false}").run(module)
+    with pytest.raises(UnsupportedError, match="it has guards already"):
+        ResetState().run(module)
 
 
 def test_all_reasons_at_once() -> None:
