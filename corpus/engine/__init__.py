@@ -119,11 +119,11 @@ def node_version() -> str:
     return result.stdout.strip()
 
 
-def arguments() -> list[str | Path]:
-    """How Node is started."""
+def arguments(program: Path | None = None, *, stack: int = 3900) -> list[str | Path]:
+    """How Node is started: that of :func:`node`, or another one, with a stack of so many KiB."""
     # A deep stack, because a module's recursion must not end earlier after a conversion than
     # before; still well under the 8 MiB that the operating system gives.
-    return [node(), "--stack-size=3900"]
+    return [program or node(), f"--stack-size={stack}"]
 
 
 def _how(reason: str) -> str:
@@ -198,11 +198,19 @@ def run_spec(
     return [[Assertion(**assertion) for assertion in assertions] for assertions in answer]
 
 
-def run_script(name: str, request: object, *, timeout: float = _TIMEOUT) -> Any:  # noqa: ANN401
-    """Run one of this folder's scripts: JSON in, JSON out."""
+def run_script(
+    name: str,
+    request: object,
+    *,
+    timeout: float = _TIMEOUT,
+    start: Sequence[str | Path] | None = None,
+) -> Any:  # noqa: ANN401 - JSON
+    """Run one of this folder's scripts: JSON in, JSON out. ``start``: how Node is started, if not
+    as :func:`arguments` has it.
+    """
     try:
         result = subprocess.run(
-            [*arguments(), FOLDER / name],
+            [*(start or arguments()), FOLDER / name],
             input=json.dumps(request).encode(),
             capture_output=True,
             check=False,
