@@ -15,8 +15,14 @@ __all__ = ["javascript"]
 _SCRIPT: Final = Path(__file__).with_suffix(".mjs")
 
 
-def javascript(code: str, *, timeout: float = 120, **given: Any) -> Any:  # noqa: ANN401 - JSON
-    """What the code returns, which is the body of an async function, run by Node.
+def javascript(
+    code: str,
+    *,
+    timeout: float = 120,
+    node: Path | None = None,
+    **given: Any,  # noqa: ANN401 - JSON
+) -> Any:  # noqa: ANN401 - JSON
+    """What the code returns, which is the body of an async function, run by Node, or another one.
 
     Its variables are what is given: modules of ``bytes`` (as WebAssembly.Module), all else as JSON
     has it; and the functions that :file:`javascript.mjs` has. Raises EngineError where Node fails.
@@ -29,7 +35,7 @@ def javascript(code: str, *, timeout: float = 120, **given: Any) -> Any:  # noqa
     values = {name: value for name, value in given.items() if name not in modules}
     request = {"code": code, "modules": modules, "values": values}
     done = subprocess.run(
-        [*arguments(), _SCRIPT],
+        [*arguments(node), _SCRIPT],
         input=json.dumps(request).encode(),
         capture_output=True,
         check=False,

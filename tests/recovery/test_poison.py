@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,12 +12,14 @@ import pytest
 from corpus.engine import arguments, run_script
 from corpus.manifest import find
 from tests.recovery.ledger import ALL, FAILURES, HEALTHY, SEEN, Choices, World, make_requests
+from tests.recovery.older import older_node
 from wasmir import Module, Pipeline
 from wasmir.passes.adapters import Adapters
 from wasmir.passes.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from wasmir import Item
 
@@ -201,24 +198,9 @@ def test_broken_recovery_is_found(
     assert outcome.wrong or outcome.leaks
 
 
-@cache
-def _older_node() -> Path | str:
-    """The Node on the path, which may be one that has the legacy dialect only; or why not."""
-    found = shutil.which("node")
-    if found is None:
-        return "no node on the path: Node 20 is one that has the legacy dialect only"
-    done = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
-    match = re.fullmatch(r"v(\d+)\..*\s*", done.stdout)
-    if match is None or int(match[1]) < 17:
-        return f"{found} is {done.stdout.strip()}; from 17 on Node has exception handling"
-    return Path(found)
-
-
 @pytest.mark.parametrize("notice", ["host", "wasm"])
 def test_in_an_older_node(notice: str, tmp_path: Path) -> None:
-    program = _older_node()
-    if isinstance(program, str):
-        pytest.skip(program)
+    program = older_node()
     variant = Variant("legacy", notice)
     outcome = send(tmp_path, variant, program=program)
     assert (outcome.wrong, outcome.leaks) == ([], 0)
