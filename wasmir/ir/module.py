@@ -330,7 +330,8 @@ class Module:
         self._tracking = tracking
         for function in self.functions:
             body = function._body
-            if body is not None and body._origin is None:
+            # What was added has nowhere to come from.
+            if body is not None and body._origin is None and function._end:
                 if body.outline:
                     # Nothing was changed, and its runs don't know where they stood.
                     function.close()

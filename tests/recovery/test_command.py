@@ -1,0 +1,67 @@
+"""The command `recover`, and README's example for Node as it stands there."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from corpus.engine import arguments
+from corpus.manifest import find
+from tests.test_cli import wasmir
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_the_example_for_node(tmp_path: Path) -> None:
+    [example] = re.findall(
+        r"^```js\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    program = find("cpp-requests-exnref-O2").path
+    done = wasmir("recover", program, "-o", tmp_path / "app.recovered.wasm", "--js")
+    assert done.exit_code == 0, done.stderr
+    assert "nobody notices an abort until" in done.stdout
+    # A transfer, one of more than there is, one that runs into `unreachable`, and one after it.
+    requests = [[0, 1, 10, 0, 0], [0, 1, 1000, 0, 0], [0, 1, 10, 2, 0], [2, 3, 10, 0, 0]]
+    more = f"console.log(JSON.stringify({json.dumps(requests)}.map(handle)));"
+    (tmp_path / "example.mjs").write_text(example + more, encoding="utf-8")
+    ran = subprocess.run(
+        [*arguments(), "example.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ran.stderr == "the module aborted: unreachable\n"
+    [first, refused, failed, after] = json.loads(ran.stdout)
+    assert (refused, failed) == ("refused", "failed")
+    assert first == after
+    assert isinstance(first, int)
+
+
+def test_explaining_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    program = find("cpp-requests-exnref-O2").path
+    done = wasmir("recover", program, "--explain")
+    assert done.exit_code == 0
+    assert "gates" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recovered_module_is_not_recovered_again(tmp_path: Path) -> None:
+    program = find("cpp-requests-exnref-O2").path
+    once, again = tmp_path / "once.wasm", tmp_path / "again.wasm"
+    assert wasmir("recover", program, "-o", once).exit_code == 0
+    done = wasmir("recover", once, "-o", again)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "is recovered already; nothing is written" in done.stderr
+    assert not again.exists()
+
+
+@pytest.mark.parametrize("arguments", [["IN"], ["IN", "-o", "-", "--js"]])
+def test_where_to_write(arguments: list[str]) -> None:
+    program = str(find("cpp-requests-exnref-O2").path)
+    done = wasmir("recover", *[program if each == "IN" else each for each in arguments])
+    assert done.exit_code == 2
+    assert "-o OUT is missing" in done.stderr or "beside OUT" in done.stderr
