@@ -70,7 +70,7 @@ PROGRAMS = tuple(
 def case_names() -> list[str]:
     """The cases of cases.mjs, one by one; those that are written in a loop as one."""
     text = (FOLDER / "cases.mjs").read_text(encoding="utf-8")
-    return re.findall(r'^test\("([^"]+)"', text, re.MULTILINE)
+    return re.findall(r'^test\(\s*"([^"]+)"', text, re.MULTILINE)
 
 
 def run_in_node(

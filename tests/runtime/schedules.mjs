@@ -27,7 +27,8 @@ const caught = (action) => {
   throw new Error("nothing was thrown");
 };
 const TRAPPING = new Uint8Array([
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0, 10, 5, 1, 3, 0, 0, 11,
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0, 10, 5, 1, 3, 0,
+  0, 11,
 ]);
 const { f: trapElsewhere } = new WebAssembly.Instance(new WebAssembly.Module(TRAPPING)).exports;
 
@@ -51,11 +52,15 @@ class Schedule {
 
   async run() {
     const env = { host: (x) => this.hosts.at(-1)(x), wait: (x) => x, boot: () => {} };
-    this.guard = await this.loader.instantiate(this.module, { env }, {
-      reset: this.reset,
-      isAbort: () => false,
-      onAbort: (error) => this.aborts.push(error),
-    });
+    this.guard = await this.loader.instantiate(
+      this.module,
+      { env },
+      {
+        reset: this.reset,
+        isAbort: () => false,
+        onAbort: (error) => this.aborts.push(error),
+      },
+    );
     while (this.left > 0) {
       this.act(0);
       this.check();
@@ -72,7 +77,9 @@ class Schedule {
 
   equal(found, wanted, what) {
     if (!Object.is(found, wanted)) {
-      throw new Error(`${what}: ${String(found)}, not ${String(wanted)}; after ${this.steps.join(" ")}`);
+      throw new Error(
+        `${what}: ${String(found)}, not ${String(wanted)}; after ${this.steps.join(" ")}`,
+      );
     }
   }
 
@@ -160,7 +167,8 @@ class Schedule {
   mistake() {
     this.steps.push("mistake");
     this.arrives(true);
-    if (!(caught(() => this.guard.exports.big(1)) instanceof TypeError)) throw new Error("no TypeError");
+    if (!(caught(() => this.guard.exports.big(1)) instanceof TypeError))
+      throw new Error("no TypeError");
   }
 
   function(name, guarded) {
@@ -188,9 +196,14 @@ class Schedule {
     this.arrives(guarded);
     const { generation, depth, count, replaced } = this;
     return {
-      guarded, generation, depth, count, replaced,
+      guarded,
+      generation,
+      depth,
+      count,
+      replaced,
       atGate(model) {
-        if (model.generation !== generation) Object.assign(this, { generation: model.generation, depth: 0 });
+        if (model.generation !== generation)
+          Object.assign(this, { generation: model.generation, depth: 0 });
       },
     };
   }
@@ -247,7 +260,11 @@ class Schedule {
           // What is raw panics: the module's own to catch, where it does.
           const isPanic = last instanceof WebAssembly.Exception && last.is(this.panicTag());
           const isCaught = isPanic && name === "catching";
-          outcome = isAlive ? (isCaught ? { value: 1002 } : { error: last, isPanic }) : { stale: true };
+          outcome = isAlive
+            ? isCaught
+              ? { value: 1002 }
+              : { error: last, isPanic }
+            : { stale: true };
           if (isAlive) this.depth -= gates;
           throw last;
         }
@@ -274,13 +291,17 @@ class Schedule {
     this.hosts.push(host);
     const hosts = this.hosts.length;
     const args = name === "indirect" ? [4, 2] : [2];
-    const result = this.settle(() => {
-      try {
-        return this.function(name, guarded)(...args);
-      } finally {
-        if (this.hosts.length === hosts && this.hosts.at(-1) === host) this.hosts.pop();
-      }
-    }, before, () => outcome);
+    const result = this.settle(
+      () => {
+        try {
+          return this.function(name, guarded)(...args);
+        } finally {
+          if (this.hosts.length === hosts && this.hosts.at(-1) === host) this.hosts.pop();
+        }
+      },
+      before,
+      () => outcome,
+    );
     return result;
   }
 
@@ -290,7 +311,9 @@ class Schedule {
 
   /** Makes the call, and compares what comes of it; gives what was thrown, for hosts that rethrow. */
   settle(action, before, outcome) {
-    let value, error, threw = false;
+    let value,
+      error,
+      threw = false;
     try {
       value = action();
     } catch (thrown) {
@@ -322,7 +345,9 @@ class Schedule {
     } else if (!isOther && this.dead && (what.refused || trapped)) this.tell();
     const is = (Class) => {
       if (!(error instanceof Class)) {
-        throw new Error(`${error?.stack ?? error}\nno ${Class.name}; after ${this.steps.join(" ")}`);
+        throw new Error(
+          `${error?.stack ?? error}\nno ${Class.name}; after ${this.steps.join(" ")}`,
+        );
       }
     };
     if (what.refused) return is(TerminatedError);
@@ -351,7 +376,12 @@ for (const { path: program, about } of programs) {
   for (let seed = first; seed < first + count && failures.length < 3; seed++) {
     const reset = ["never", "in-place", "reinstantiate"][seed % 3];
     const schedule = new Schedule({
-      loader, module, seed, reset, notice: about.notice, harmless: seed % 4 === 0,
+      loader,
+      module,
+      seed,
+      reset,
+      notice: about.notice,
+      harmless: seed % 4 === 0,
     });
     try {
       await schedule.run();

@@ -1,4 +1,4 @@
-// The JavaScript half of recovery; recover.d.ts says what each name promises.
+// The JavaScript half of recovery; recover.d.mts says what each name promises.
 //
 // A function that returns or throws counts itself out; one that a trap removes can't, so the
 // module's depth stays raised. It is read before each call, and once more when an error leaves one.
@@ -23,8 +23,9 @@ const guards = new WeakMap(); // an instance to what changes and gives its guard
 const standIns = new WeakMap(); // a module's function to what stands for it
 const originals = new WeakMap(); // and back
 const promisers = new WeakMap(); // what stands for an export to what makes it promising
-const out = (value) => (typeof value === "function" ? standIns.get(value) ?? value : value);
-export const unwrap = (value) => (typeof value === "function" ? originals.get(value) ?? value : value);
+const out = (value) => (typeof value === "function" ? (standIns.get(value) ?? value) : value);
+export const unwrap = (value) =>
+  typeof value === "function" ? (originals.get(value) ?? value) : value;
 
 const isTrap = (error) => error instanceof RuntimeError && !(error instanceof AbortError);
 const carries = (error, tag) => Exception && tag && error instanceof Exception && error.is(tag);
@@ -45,17 +46,20 @@ function succeeds(action) {
 const JSTag = W.JSTag ?? (W.Tag && new W.Tag({ parameters: ["externref"] }));
 const reading = (read) => new Proxy({}, { get: (_, name) => read(name) });
 /** The imports, with modules' own functions in place of what stands for them. */
-const linked = (imports) => reading((space) => {
-  const values = imports?.[space] ?? (space === "WebAssembly" ? { JSTag } : undefined);
-  return Object(values) === values ? reading((name) => unwrap(values[name])) : values;
-});
+const linked = (imports) =>
+  reading((space) => {
+    const values = imports?.[space] ?? (space === "WebAssembly" ? { JSTag } : undefined);
+    return Object(values) === values ? reading((name) => unwrap(values[name])) : values;
+  });
 const current = (imports) => (typeof imports === "function" ? imports() : imports);
 const importsOf = (module) => (module ? Module.imports(module) : []);
 
 /** Has a table, or all, take what stands for functions, and give `from` of what is in it. */
 function patchTable(target, from, patch = define) {
   for (const method of [get, set, grow]) {
-    const value = function (...all) { return from(method.apply(this, all.map(unwrap))); };
+    const value = function (...all) {
+      return from(method.apply(this, all.map(unwrap)));
+    };
     patch(target, method.name, { value, configurable: true, writable: true });
   }
 }
@@ -65,7 +69,8 @@ function check({ reset, module, imports, promising: names }, raw) {
     if (!is) throw new TypeError(message);
   };
   need(promising || !names.length, "the engine has no WebAssembly.promising");
-  if (reset === "in-place") need(raw.__wasmir_reset_state, "the module has no __wasmir_reset_state");
+  if (reset === "in-place")
+    need(raw.__wasmir_reset_state, "the module has no __wasmir_reset_state");
   else if (reset === "reinstantiate") {
     need(module, "to reinstantiate takes the options module and imports");
     for (const { module: space, name } of importsOf(module)) {
@@ -80,10 +85,16 @@ const isRecovered = (instance) => "__wasmir_activation" in exportsOf.call(instan
 export const guard = (instance, options) =>
   guards.get(instance)?.(options) ?? makeGuard(instance, options, options?.imports);
 
-function makeGuard(instance, given, imports) {
+function makeGuard(instance, wishes, imports) {
   if (!isRecovered(instance)) throw new TypeError("not a recovered module");
   let raw, activation, terminate, state;
-  let options = { reset: "never", isAbort: isTrap, async: [], promising: [], destructors: /^__wbg_.*_free$/ };
+  let options = {
+    reset: "never",
+    isAbort: isTrap,
+    async: [],
+    promising: [],
+    destructors: /^__wbg_.*_free$/,
+  };
   // What calls note before they begin, replaced as a whole: the instance, how many of the guard's
   // promising calls are suspended in which epoch, and the last abort.
   let mark = {};
@@ -96,9 +107,15 @@ function makeGuard(instance, given, imports) {
 
   const self = {
     exports: Object.create(null),
-    get instance() { return instance; },
-    get terminated() { return state.value === 2; },
-    get degraded() { return raw.__wasmir_degraded?.value ?? 0; },
+    get instance() {
+      return instance;
+    },
+    get terminated() {
+      return state.value === 2;
+    },
+    get degraded() {
+      return raw.__wasmir_degraded?.value ?? 0;
+    },
     terminate() {
       seen = place(activation());
       due = false;
@@ -106,12 +123,19 @@ function makeGuard(instance, given, imports) {
     },
     reset: () => renew(way()),
     async resetAsync() {
-      const more = current(options.imports);
-      renew(way(), more, way() === "in-place" || (await instantiateModule(options.module, linked(more))));
+      if (way() === "in-place") return renew("in-place");
+      check({ ...options, reset: "reinstantiate" }, raw);
+      const given = current(options.imports);
+      const next = await instantiateModule(options.module, linked(given));
+      renew("reinstantiate", () => next, given);
     },
   };
   const way = () =>
-    options.reset !== "never" ? options.reset : raw.__wasmir_reset_state ? "in-place" : "reinstantiate";
+    options.reset !== "never"
+      ? options.reset
+      : raw.__wasmir_reset_state
+        ? "in-place"
+        : "reinstantiate";
 
   function change(more) {
     const next = { ...options, ...more };
@@ -123,17 +147,21 @@ function makeGuard(instance, given, imports) {
   function adopt(next) {
     instance = next;
     raw = exportsOf.call(next);
-    ({ __wasmir_activation: activation, __wasmir_terminate: terminate, __wasmir_state: state } = raw);
+    ({
+      __wasmir_activation: activation,
+      __wasmir_terminate: terminate,
+      __wasmir_state: state,
+    } = raw);
     refusals.push(raw.__wasmir_terminated);
     mark = { ...mark, raw, epoch: 0, pending: 0 };
   }
 
   /** Has the instance, and the tables that the host can see, give what stands for functions. */
-  function present(visible) {
+  function present(given) {
     guards.set(instance, change);
     define(instance, "exports", { value: self.exports, configurable: true });
-    const given = importsOf(options.module).map(({ module, name }) => visible?.[module]?.[name]);
-    for (const table of [...Object.values(raw), ...given]) {
+    const imported = importsOf(options.module).map(({ module, name }) => given?.[module]?.[name]);
+    for (const table of [...Object.values(raw), ...imported]) {
       const holdsFunctions = table instanceof Table && !succeeds(() => grow.call(table, 0, {}));
       if (holdsFunctions) patchTable(table, handle);
     }
@@ -141,7 +169,8 @@ function makeGuard(instance, given, imports) {
 
   const place = (now) => instances * 2 ** 32 + epochOf(now);
   /** Activations that no suspended call accounts for. */
-  const running = (now, { epoch, pending }) => depthOf(now) - (epoch === epochOf(now) ? pending : 0);
+  const running = (now, { epoch, pending }) =>
+    depthOf(now) - (epoch === epochOf(now) ? pending : 0);
 
   function enter() {
     // Unless the module has reset itself meanwhile.
@@ -152,7 +181,8 @@ function makeGuard(instance, given, imports) {
   /** What the caller gets in place of `error`. */
   function failed(error, before, then, isGate, limit) {
     const refused = refusals.some((tag) => carries(error, tag));
-    const now = activation(), same = epochOf(now) === epochOf(before);
+    const now = activation(),
+      same = epochOf(now) === epochOf(before);
     const isOver = then.raw !== raw || state.value === 2;
     if (unsaid) noted(...unsaid);
     else if (state.value === 2) {
@@ -169,7 +199,8 @@ function makeGuard(instance, given, imports) {
     if (isOver) return error;
     // Below another call of the module, its own handlers want their own exceptions.
     for (const name in running(now, mark) > 0 ? {} : raw) {
-      if (/^__wasmir_panic_/.test(name) && carries(error, raw[name])) return panic(error, raw[name]);
+      if (/^__wasmir_panic_/.test(name) && carries(error, raw[name]))
+        return panic(error, raw[name]);
     }
     if (same && isGate && options.isAbort(error)) return abort(error, now);
     return error;
@@ -186,7 +217,8 @@ function makeGuard(instance, given, imports) {
   function abort(cause, now) {
     unsaid = [cause, now];
     // It fails where the hook traps, or where the stack is too short even for this.
-    if (!succeeds(terminate) && state.value !== 2 && epochOf(activation()) === epochOf(now)) state.value = 2;
+    if (!succeeds(terminate) && state.value !== 2 && epochOf(activation()) === epochOf(now))
+      state.value = 2;
     noted(cause, now);
     return mark.aborted;
   }
@@ -206,26 +238,29 @@ function makeGuard(instance, given, imports) {
     due = options.reset !== "never" && seen === place(activation());
   }
 
-  function renew(reset, more = current(options.imports), next = undefined) {
+  function renew(reset, make = instantiateNow, given = undefined) {
     check({ ...options, reset }, raw);
     const wasDue = due;
     due = false;
     try {
       if (reset === "in-place") standFor(raw.__wasmir_reset_state)[0]();
-      else replace(more, next ?? new Instance(options.module, linked(more)));
+      else replace(make, given ?? current(options.imports));
     } catch (error) {
       due ||= wasDue;
       throw error;
     }
   }
 
-  function replace(more, next) {
+  const instantiateNow = (given) => new Instance(options.module, linked(given));
+
+  function replace(make, given) {
+    const next = make(given);
     const old = Object.values(raw);
     state.value = 2;
     adopt(next);
     instances++;
     for (const revive of revivals) revive();
-    present(more);
+    present(given);
     // A detached buffer is how glue learns to look for the memory again.
     for (const each of old) if (each instanceof Memory) succeeds(() => each.grow(0));
     const constructors = raw._initialize ? "_initialize" : "__wasm_call_ctors";
@@ -242,27 +277,70 @@ function makeGuard(instance, given, imports) {
 
   /** What is called in place of `f`, and what has it call another function from then on. */
   function standFor(f, isGate) {
-    const fail = (e, v, m) => failed(e, v, m, isGate);
-    const many = (...all) => { const v = enter(), m = mark; try { return out(f(...all.map(unwrap))); } catch (e) { throw fail(e, v, m); } };
+    const fail = (error, before, then) => failed(error, before, then, isGate);
+    const spread = (...all) => {
+      const v = enter(),
+        m = mark;
+      try {
+        return out(f(...all.map(unwrap)));
+      } catch (e) {
+        throw fail(e, v, m);
+      }
+    };
     // By the number of parameters: that is faster than spreading them.
     const call = [
-      () => { const v = enter(), m = mark; try { return out(f()); } catch (e) { throw fail(e, v, m); } },
-      (a) => { const v = enter(), m = mark; try { return out(f(unwrap(a))); } catch (e) { throw fail(e, v, m); } },
-      (a, b) => { const v = enter(), m = mark; try { return out(f(unwrap(a), unwrap(b))); } catch (e) { throw fail(e, v, m); } },
-      (a, b, c) => { const v = enter(), m = mark; try { return out(f(unwrap(a), unwrap(b), unwrap(c))); } catch (e) { throw fail(e, v, m); } },
+      () => {
+        const v = enter(),
+          m = mark;
+        try {
+          return out(f());
+        } catch (e) {
+          throw fail(e, v, m);
+        }
+      },
+      (a) => {
+        const v = enter(),
+          m = mark;
+        try {
+          return out(f(unwrap(a)));
+        } catch (e) {
+          throw fail(e, v, m);
+        }
+      },
+      (a, b) => {
+        const v = enter(),
+          m = mark;
+        try {
+          return out(f(unwrap(a), unwrap(b)));
+        } catch (e) {
+          throw fail(e, v, m);
+        }
+      },
+      (a, b, c) => {
+        const v = enter(),
+          m = mark;
+        try {
+          return out(f(unwrap(a), unwrap(b), unwrap(c)));
+        } catch (e) {
+          throw fail(e, v, m);
+        }
+      },
     ][f.length];
-    return [like(f, call ?? many), (next) => (f = next)];
+    return [like(f, call ?? spread), (next) => (f = next)];
   }
 
   /** The same for a function that JSPI makes promising: while suspended, it keeps depth raised. */
   function standForPromising(f, isGate) {
     let start = promising(f);
     const call = async (...all) => {
-      const v = enter(), m = mark;
-      let now = v, raised, suspended, pending;
+      const v = enter(),
+        m = mark;
+      let now = v,
+        raised,
+        suspended;
       const count = (by) => {
         if (raised && m.raw === raw && epochOf(activation()) === epochOf(now)) {
-          pending = (mark.epoch === epochOf(now) ? mark.pending : 0) + by
+          const pending = (mark.epoch === epochOf(now) ? mark.pending : 0) + by;
           mark = { ...mark, epoch: epochOf(now), pending };
         } else raised = false;
       };
@@ -294,10 +372,10 @@ function makeGuard(instance, given, imports) {
   }
 
   adopt(instance);
-  change(given);
-  const given0 = typeof imports === "function" ? undefined : imports;
+  change(wishes);
+  const given = typeof imports === "function" ? undefined : imports;
   const needed = importsOf(options.module).filter(({ kind }) => kind === "function");
-  const passedOn = new Set(needed.map(({ module, name }) => unwrap(given0?.[module]?.[name])));
+  const passedOn = new Set(needed.map(({ module, name }) => unwrap(given?.[module]?.[name])));
 
   /** What stands for an export, whichever instance is behind it. */
   function standForExport(name, make) {
@@ -333,7 +411,7 @@ function makeGuard(instance, given, imports) {
     } else define(self.exports, name, { get: () => raw[name], enumerable: true });
   }
   Object.freeze(self.exports);
-  present(given0);
+  present(given);
   return self;
 }
 
@@ -358,9 +436,11 @@ export function install(options) {
     if (active && isRecovered(instance)) guard(instance, { ...options, module, imports });
     return instance;
   };
-  const patchClass = (name, construct) => patch(W, name, { value: new Proxy(W[name], { construct }) });
+  const patchClass = (name, construct) =>
+    patch(W, name, { value: new Proxy(W[name], { construct }) });
   patchClass("Instance", (Class, [module, imports], target) =>
-    take(Reflect.construct(Class, [module, linked(imports)], target), module, imports));
+    take(Reflect.construct(Class, [module, linked(imports)], target), module, imports),
+  );
   for (const name of ["Table", "Global"]) {
     patchClass(name, (Class, all, target) => Reflect.construct(Class, all.map(unwrap), target));
   }
