@@ -281,8 +281,10 @@ function makeGuard(instance, wishes, imports) {
     const spread = (...all) => {
       const v = enter(),
         m = mark;
+      // In place: map would cost more than the call.
+      for (let index = 0; index < all.length; index++) all[index] = unwrap(all[index]);
       try {
-        return out(f(...all.map(unwrap)));
+        return out(f(...all));
       } catch (e) {
         throw fail(e, v, m);
       }
