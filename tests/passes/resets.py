@@ -18,6 +18,7 @@ def resettable(data: bytes, **options: Any) -> bytes:  # noqa: ANN401 - the pass
     ResetState(**options).run(module)
     out = module.to_bytes(keep_stale=True)
     assert validate(out) is None
+    Module.from_bytes(out).validate()
     return out
 
 

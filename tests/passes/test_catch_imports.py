@@ -21,6 +21,7 @@ def catching(data: bytes, **options: Any) -> bytes:  # noqa: ANN401 - the pass c
     CatchImports(**{"imports": ALL, **options}).run(module)
     out = module.to_bytes(keep_stale=True)
     assert validate(out) is None
+    Module.from_bytes(out).validate()
     return out
 
 
@@ -198,6 +199,27 @@ def test_own_exceptions_go_on_in_each_dialect() -> None:
             "0 1",
             "0",
         ]
+
+
+@pytest.mark.usefixtures("engine")
+def test_what_the_module_calls_jstag_is_no_exception_of_its_own() -> None:
+    text = PROGRAM.replace(
+        "(module", '(module (import "WebAssembly" "JSTag" (tag (param externref)))', 1
+    )
+    for dialect in ("exnref", "legacy"):
+        assert steps(catching(assembled(text), dialect=dialect), ["js", "direct", 1]) == ["0 1"]
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_question_may_be_asked_by_a_reference() -> None:
+    text = """(module
+      (import "env" "read" (func $read (param i32) (result i32)))
+      (import "wasmir" "take_exception" (func $take (result i32)))
+      (export "take" (func $take)) (table 1 funcref) (elem (i32.const 0) func $take)
+      (func (export "direct") (param i32) (result i32) (call $read (local.get 0)))
+      (func (export "ask") (result i32) (call_indirect (result i32) (i32.const 0))))"""
+    asked = [["js", "direct", 1], ["js", "ask"], ["js", "ask"], ["js", "direct", 1], ["js", "take"]]
+    assert steps(catching(assembled(text)), *asked) == ["0", "1", "0", "0", "1"]
 
 
 @pytest.mark.usefixtures("engine")

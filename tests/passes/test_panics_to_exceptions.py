@@ -60,6 +60,7 @@ def throwing(data: bytes, **options: Any) -> bytes:  # noqa: ANN401 - the pass c
     PanicsToExceptions(**options).run(module)
     out = module.to_bytes(keep_stale=True)
     assert validate(out) is None
+    Module.from_bytes(out).validate()
     return out
 
 
@@ -231,7 +232,9 @@ def test_each_payload_has_a_tag() -> None:
     text = """(module (func $p1 (param i32)) (func $p2 (param i32 i64) (result f32) f32.const 0)
       (func (export "one") i32.const 1 call $p1 unreachable)
       (func (export "two") i32.const 2 i64.const 3 call $p2 unreachable))"""
-    options = {"sites": "p?", "payload": True}
+    options: dict[str, Any] = {"sites": "p?", "payload": True}
+    assert sites(text, **options) == 2
+    assert sites(text, **options, exclude="p2") == 1
     assert outcomes(text, [["one"]], size=1, **options) == ["__wasmir_panic_0 1, 1"]
     assert outcomes(text, [["two"]], size=2, **options) == ["__wasmir_panic_1 2 3, 1"]
 

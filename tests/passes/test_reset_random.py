@@ -159,6 +159,7 @@ def case(
     after = module.to_bytes(keep_stale=True)
     problem = validate(after)
     assert problem is None, f"{name}: {problem}"
+    Module.from_bytes(after).validate()
     return {
         "name": name,
         "before": b64encode(before).decode(),
@@ -244,6 +245,7 @@ def test_programs(entry: Entry) -> None:
     ResetState().run(module)
     after = module.to_bytes(keep_stale=True)
     assert validate(after) is None
+    Module.from_bytes(after).validate()
     found = javascript(PROGRAMS, before=before, after=after, name=entry.name)
     assert found["failures"] == []
     assert found["calls"] > 10
@@ -302,6 +304,7 @@ def test_real_programs(name: str, calls: list[Any], answers: list[str]) -> None:
     ResetState().run(module)
     after = module.to_bytes(keep_stale=True)
     assert validate(after) is None
+    Module.from_bytes(after).validate()
     found, seen = javascript(REAL, before=before, after=after, calls=calls)
     assert [each for each in found if not each.endswith(" bytes")] == ["the same"]
     # It grows no further.
