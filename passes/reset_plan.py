@@ -216,7 +216,17 @@ def _is_mutable(immediate: Any) -> bool:  # noqa: ANN401 - what an immediate is 
 
 def _init(module: Module, wanted: str, reasons: list[str]) -> list[Function]:
     found: list[Function] = []
-    for name in _preset(module) if wanted == "auto" else wanted.replace(",", " ").split():
+    names = wanted.replace(",", " ").split()
+    if names == ["auto"]:
+        names = _preset(module)
+        if not names and module.start is None and _is_minified(module):
+            reasons.append(
+                "its names are minified, so init= has to say which exports the glue calls after "
+                "instantiation (init=none: it calls none)"
+            )
+    elif names == ["none"]:
+        names = []
+    for name in names:
         export = module.exports.find(name)
         if export is None or not isinstance(export.entity, Function):
             exported = [each.name for each in module.exports if isinstance(each.entity, Function)]
@@ -236,6 +246,15 @@ def _preset(module: Module) -> list[str]:
         alternatives = (entry,) if isinstance(entry, str) else entry
         names += [name for name in alternatives if name in exported][:1]
     return names
+
+
+def _is_minified(module: Module) -> bool:
+    """Whether names say nothing, as Emscripten makes them when it optimises for size: all imports
+    are from ``a``, and exports have a letter or two.
+    """
+    functions = [each.name for each in module.exports if isinstance(each.entity, Function)]
+    modules = {each.module for each in module.imports}
+    return modules == {"a"} and bool(functions) and all(len(name) <= 2 for name in functions)
 
 
 # Side modules

@@ -3,7 +3,9 @@ large memories and tables are, and which segments were dropped.
 
 Nothing that was grown shrinks, and nothing that was dropped comes back. So a reset notes how much
 of a memory or table is to be thought away, and growing takes from that first; and segments are only
-said to be dropped.
+said to be dropped. Where it is the host alone that grows a memory, as Emscripten's glue does when
+the program asks it to, the program is told the real size: if it thought some of it away, the host
+would know nothing of that, and make the memory larger each time.
 """
 
 from __future__ import annotations
@@ -90,21 +92,8 @@ class VirtualState:
             entity: Any = (module.memories if "memory" in name else module.tables).numbered(number)
             if entity not in whole or entity in self.hidden:
                 continue
-            if self._may_grow(entity, done):
+            if (f"{entity.space}.grow", number) in done:
                 self.hidden[entity] = self._global(entity.type.limits.address, "hidden")
-
-    def _may_grow(self, entity: Memory | Table, done: set[tuple[str, Any]]) -> bool:
-        """Whether its size can be other than it was at the beginning."""
-        module = self._module
-        space = module.space(entity.space)
-        return (
-            entity.imported is not None
-            or bool(module.exports.of(entity))
-            or any(
-                name == f"{entity.space}.grow" and space.numbered(number) is entity
-                for name, number in done
-            )
-        )
 
     def _wanted(self, whole: frozenset[Memory | Table]) -> list[Instr]:
         """One of each sort of instruction that the code is to be searched for."""

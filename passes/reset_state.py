@@ -130,11 +130,11 @@ class ResetState(Pass):
 
     What has to be known of it:
 
-    * A memory or table that was grown stays as large as it is, and the module is told the size that
-      it should have. So an instance may run out of memory and be reset any number of times, and
-      grows no further. But an access between the size that it is told and the real one doesn't
-      trap after a reset, as it would in a new instance; it finds zero (null in a table). The host
-      sees the real size.
+    * A memory or table that was grown stays as large as it is, and a module that grows it is told
+      the size that it should have (one that only the host grows for it sees the real size). So an
+      instance may run out of memory and be reset any number of times, and grows no further. But an
+      access between the size that it is told and the real one doesn't trap after a reset, as it
+      would in a new instance; it finds zero (null in a table). The host sees the real size.
     * The engine keeps the bytes of the data segments beside the memory: they may be wanted again.
     * All of a memory is written to, so all its pages are in use afterwards.
     * What the host wrote into the instance after instantiation, but for what ``init`` covers, is
@@ -167,7 +167,7 @@ class ResetState(Pass):
         default="auto",
         metadata={
             "help": "exports to call after it, as the host does after instantiation; auto: "
-            "__wasm_apply_data_relocs, _initialize or __wasm_call_ctors, __wbindgen_start"
+            "__wasm_apply_data_relocs, _initialize or __wasm_call_ctors, __wbindgen_start; or none"
         },
     )
 

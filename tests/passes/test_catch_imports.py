@@ -218,7 +218,13 @@ def test_the_question_may_be_asked_by_a_reference() -> None:
       (export "take" (func $take)) (table 1 funcref) (elem (i32.const 0) func $take)
       (func (export "direct") (param i32) (result i32) (call $read (local.get 0)))
       (func (export "ask") (result i32) (call_indirect (result i32) (i32.const 0))))"""
-    asked = [["js", "direct", 1], ["js", "ask"], ["js", "ask"], ["js", "direct", 1], ["js", "take"]]
+    asked: list[Any] = [
+        ["js", "direct", 1],
+        ["js", "ask"],
+        ["js", "ask"],
+        ["js", "direct", 1],
+        ["js", "take"],
+    ]
     assert steps(catching(assembled(text)), *asked) == ["0", "1", "0", "0", "1"]
 
 

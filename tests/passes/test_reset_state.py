@@ -242,6 +242,7 @@ def test_what_the_host_grew() -> None:
 
 @pytest.mark.usefixtures("engine")
 def test_what_only_the_host_can_grow() -> None:
+    """It does that again when the program asks, so this is told what is there."""
     text = """(module (memory (export "m") 1) (table $t (export "t") 2 funcref)
       (func (export "sizes") (result i32 i32) (memory.size) (table.size $t)))"""
     found = javascript(
@@ -253,7 +254,7 @@ def test_what_only_the_host_can_grow() -> None:
         """,
         after=resettable(assembled(text)),
     )
-    assert found == [[1, 2], [2, 5], [1, 2], [2, 5]]
+    assert found == [[1, 2], [2, 5], [2, 5], [3, 8]]
 
 
 def test_what_cannot_grow_is_read_as_before() -> None:
@@ -401,6 +402,15 @@ def test_not_even_with_imports() -> None:
     shared = '(module (import "m" "mem" (memory 1 2 shared)))'
     assert "is shared" in refused(shared, include_imports=True)
     resettable(assembled(shared), accept_partial=True)
+
+
+def test_minified_names() -> None:
+    """Nobody knows what the glue calls, and without it the program isn't what it was."""
+    text = '(module (import "a" "b" (func)) (func (export "c")) (func (export "de")) (memory 1) {})'
+    assert "init= has to say which" in refused(text.format(""))
+    for init in ("none", "c"):
+        resettable(assembled(text.format("")), init=init)
+    resettable(assembled(text.format("(start 1)")))
 
 
 def test_init_that_does_not_fit() -> None:
