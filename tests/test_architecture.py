@@ -13,7 +13,7 @@ PASSES = ROOT / "passes"
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "features"}),
-    frozenset({"wire", "types"}),
+    frozenset({"wire", "types", "engines"}),
     frozenset({"isa"}),
     frozenset({"ir"}),
     frozenset({"binary", "validate", "text", "interp", "ops", "runtime"}),

@@ -17,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wasmir import ops
+    from wasmir import engines, ops
     from wasmir.errors import (
         DialectWarning,
         InvalidError,
@@ -224,6 +224,7 @@ __all__ = [
     "WasmError",
     "arity",
     "bulk_work",
+    "engines",
     "exception_dialect",
     "falls_through",
     "instructions",
@@ -235,8 +236,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name == "ops":
-        return importlib.import_module("wasmir.ops")
+    if name in ("engines", "ops"):
+        return importlib.import_module(f"wasmir.{name}")
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'wasmir' has no attribute {name!r}")

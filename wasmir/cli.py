@@ -19,6 +19,7 @@ from wasmir.ir.module import Module
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from wasmir.engines import Support, Verdict
     from wasmir.features import Feature
     from wasmir.ir.encoded import Encoded
     from wasmir.pipeline import PassReport, Pipeline, Verify
@@ -484,6 +485,81 @@ def info(file: str, as_json: bool) -> None:
         click.echo(json.dumps(summary.as_dict()))
     else:
         _show(file, summary)
+
+
+@cli.command()
+@click.argument("file", metavar="[IN]", required=False)
+@_json
+def engines(file: str | None, as_json: bool) -> None:
+    """Say which releases of which engines run a module, and what keeps others from it.
+
+    Without IN: since when which engine runs which feature without a flag, which is `-` for none and
+    `?` for unknown.
+    """
+    from dataclasses import asdict
+
+    from wasmir.engines import ENGINES, judge
+
+    if file is None:
+        if as_json:
+            click.echo(json.dumps({name: asdict(engine) for name, engine in ENGINES.items()}))
+        else:
+            _show_engines()
+        return
+    module = _read(file)
+    from wasmir.pipeline import track
+    from wasmir.summary import summarize
+
+    with _naming(file), _progress():
+        summary = summarize(module, lambda functions: track(functions, "reading code"))
+    dialect = summary.exceptions.dialect
+    verdicts = [judge(name, summary.features, dialect) for name in ENGINES]
+    if as_json:
+        judged = [asdict(verdict) for verdict in verdicts]
+        known = {"features": summary.features, "dialect": dialect, "engines": judged}
+        click.echo(json.dumps(known))
+        return
+    click.echo(f"{file}: {', '.join(summary.features) or 'nothing beyond the first version'}")
+    if dialect == "mixed":
+        click.echo(
+            "It mixes the dialects of exception handling: such modules run nowhere for sure."
+        )
+    click.echo()
+    rows = [(verdict.engine, *_judged(verdict)) for verdict in verdicts]
+    width = max(len(runs) for _, runs, _ in rows)
+    for name, runs, why in rows:
+        click.echo(f"  {name:<9} {runs:<{width}}  {why}".rstrip())
+
+
+def _judged(verdict: Verdict) -> tuple[str, str]:
+    """The releases that run a module, and what keeps others from it."""
+    if verdict.missing or verdict.unknown:
+        reasons = [f"lacks {', '.join(verdict.missing)}"] if verdict.missing else []
+        reasons += [f"unknown: {', '.join(verdict.unknown)}"] if verdict.unknown else []
+    else:
+        reasons = [f"for {', '.join(verdict.limits)}"] if verdict.limits else []
+    reasons += [f"with {name}: {_releases(runs)}" for name, runs in verdict.with_pass.items()]
+    return _releases(verdict.runs), "; ".join(reasons)
+
+
+def _releases(runs: Support) -> str:
+    if runs.since is None:
+        return "none" if runs.known else "unknown"
+    since = "all" if runs.since == "0" else f"from {runs.since}"
+    backports = f" ({', '.join(runs.backports)})" if runs.backports else ""
+    return f"{since}{backports}{f', before {runs.until}' if runs.until else ''}"
+
+
+def _show_engines() -> None:
+    from wasmir.engines import ENGINES
+
+    features = next(iter(ENGINES.values())).support
+    rows = [["", *ENGINES]]
+    rows += [[name, *(str(each.support[name]) for each in ENGINES.values())] for name in features]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = zip(row, widths, strict=True)
+        click.echo("  ".join(f"{cell:<{width}}" for cell, width in cells).rstrip())
 
 
 def _show(file: str, summary: Summary) -> None:

@@ -9,7 +9,24 @@ from typing import TYPE_CHECKING, Any
 from wasmir.features import EXTENDED_CONST
 from wasmir.ir.codec import codec
 from wasmir.ir.const import Const
-from wasmir.types import ContType, FuncType, Limits, NumType
+from wasmir.ir.global_ import Global
+from wasmir.ir.segment import REF_FUNC
+from wasmir.ir.type import Type
+from wasmir.types import (
+    FUNCREF,
+    AbstractHeap,
+    ArrayType,
+    ContType,
+    FuncType,
+    HeapType,
+    Limits,
+    NumType,
+    RefType,
+    StorageType,
+    StructType,
+    SubType,
+)
+from wasmir.wire import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -155,13 +172,8 @@ def _features(module: Module, rows: Counter[Row]) -> set[str]:
     found = {row.proposal.name for row in rows}
     found.discard("mvp")
     for type_ in module.types:
-        composite = type_.definition.composite
-        if isinstance(composite, FuncType):
-            if len(composite.results) > 1:
-                found.add("multi-value")
-        else:
-            found.add("stack-switching" if isinstance(composite, ContType) else "gc")
-        if not type_.alone or type_.definition.supertypes or not type_.definition.final:
+        found |= _of_definition(type_.definition)
+        if not type_.alone:
             found.add("gc")
     if module.tags:
         found.add("exceptions")
@@ -177,7 +189,113 @@ def _features(module: Module, rows: Counter[Row]) -> set[str]:
         found.add(EXTENDED_CONST.name)
     if any(each.page_size_log2 is not None for each in limits):
         found.add("custom-page-sizes")
+    found |= _of_externals(module) | _of_tables_and_segments(module)
     # Legacy instructions come with tags, which both dialects share.
     if "legacy-exceptions" in found and not any(row.name in _EXNREF for row in rows):
         found.discard("exceptions")
+    return found
+
+
+def _of_definition(definition: SubType) -> set[str]:
+    """What a type definition needs."""
+    composite = definition.composite
+    found: set[str] = set()
+    if isinstance(composite, FuncType):
+        found.update(*map(_of_type, composite.params + composite.results))
+        if len(composite.results) > 1:
+            found.add("multi-value")
+    elif isinstance(composite, ContType):
+        found.add("stack-switching")
+    else:
+        found.add("gc")
+        fields = composite.fields if isinstance(composite, StructType) else (composite.field,)
+        found.update(*(_of_type(each.storage) for each in fields))
+    if definition.supertypes or not definition.final:
+        found.add("gc")
+    if definition.describes is not None or definition.descriptor is not None:
+        found.add("custom-descriptors")
+    return found
+
+
+def _of_type(type_: StorageType) -> set[str]:
+    """What a value needs to be of this type."""
+    if type_ is NumType.V128:
+        return {"simd"}
+    if not isinstance(type_, RefType):
+        return set()
+    found = {"reference-types"} if type_.nullable else {"reference-types", "function-references"}
+    return found | _of_heap(type_.heap)
+
+
+def _of_heap(heap: HeapType) -> set[str]:
+    if isinstance(heap, AbstractHeap):
+        return _HEAPS.get(heap, {"gc"})
+    found = {"custom-descriptors"} if heap.exact else set()
+    if isinstance(heap.type, Type):
+        composite = heap.type.definition.composite
+        if isinstance(composite, StructType | ArrayType):
+            return found | {"gc"}
+        if isinstance(composite, ContType):
+            return found | {"stack-switching"}
+    return found | {"function-references"}
+
+
+# What abstract heap types need; those that aren't here came with gc.
+_HEAPS: dict[AbstractHeap, set[str]] = {
+    AbstractHeap.FUNC: set(),
+    AbstractHeap.EXTERN: set(),
+    AbstractHeap.EXN: {"exceptions"},
+    AbstractHeap.NOEXN: {"exceptions"},
+    AbstractHeap.CONT: {"stack-switching"},
+    AbstractHeap.NOCONT: {"stack-switching"},
+}
+
+
+def _of_externals(module: Module) -> set[str]:
+    """What imports and exports need, and the values of globals."""
+    found: set[str] = set()
+    for external in (*module.imports, *module.exports):
+        entity = external.entity
+        if isinstance(entity, Global) and entity.type.mutable:
+            found.add("mutable-global")
+    for global_ in module.globals:
+        found |= _of_type(global_.type.type)
+    if any(each.exact for each in module.imports):
+        found.add("custom-descriptors")
+    if any(
+        _is_compact(module, *span)
+        for span in {each._group[0] for each in module.imports if each._group}
+    ):
+        found.add("compact-imports")
+    return found
+
+
+def _is_compact(module: Module, start: int, end: int) -> bool:
+    """Whether these bytes are a group of imports, in place of one import: an empty name, and a kind
+    that is none.
+    """
+    reader = Reader(module.source, start, end)
+    reader.name()
+    return not reader.name() and reader.peek() in (0x7E, 0x7F)
+
+
+def _of_tables_and_segments(module: Module) -> set[str]:
+    """What tables need beyond one of functions, and segments beyond active ones of functions."""
+    found: set[str] = set()
+    for table in module.tables:
+        if table.type.element != FUNCREF:
+            found |= _of_type(table.type.element)
+        if table.init is not None:
+            found.add("function-references")
+    if len(module.tables) > 1:
+        found.add("reference-types")
+    if any(data.offset is None for data in module.data):
+        found.add("bulk-memory")
+    for element in module.elements:
+        if element.offset is None and not element.declarative:
+            found.add("bulk-memory")
+        if element.declarative or any(isinstance(item, Const) for item in element.items):
+            found.add("reference-types")
+        if element.type not in (FUNCREF, REF_FUNC):
+            found |= _of_type(element.type)
     return found
