@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 import tempfile
 import tracemalloc
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +19,7 @@ import pytest
 
 from corpus.build import wasm_tools
 from corpus.manifest import CorpusError, External, cache_folder
-from wasmir import Function, Module
+from wasmir import DialectWarning, Function, Module, WasmError
 from wasmir.ir.const import Const
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -114,7 +115,7 @@ def _expanded(section: bytes) -> bytes:
 
 
 def validate(data: bytes, features: str = "all") -> str | None:
-    """What wasm-tools has against the module, if anything."""
+    """What wasm-tools has against the module, if anything; wasmir must be of the same opinion."""
     try:
         program = wasm_tools()
     except CorpusError as error:
@@ -128,7 +129,21 @@ def validate(data: bytes, features: str = "all") -> str | None:
         check=False,
         timeout=300,
     )
-    return result.stderr.decode(errors="replace").strip() if result.returncode else None
+    theirs = result.stderr.decode(errors="replace").strip() if result.returncode else None
+    ours = validation_error(data, features)
+    assert (ours is None) == (theirs is None), f"wasmir: {ours}; wasm-tools: {theirs}"
+    return theirs
+
+
+def validation_error(data: bytes, features: str = "all") -> WasmError | None:
+    """What wasmir has against the module, if anything."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DialectWarning)
+            Module.from_bytes(data).validate(features=features)
+    except WasmError as error:
+        return error
+    return None
 
 
 _PROPERTIES: dict[type, tuple[str, ...]] = {}

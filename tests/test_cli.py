@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from corpus.manifest import find
 from tests.modules import assembled, custom, module
 from tests.support import CONVERTED, validate
-from wasmir import Module, Pipeline, UnsupportedError, __version__
+from wasmir import Module, PassReport, Pipeline, UnsupportedError, __version__
 from wasmir.cli import cli
 from wasmir.summary import summarize
 
@@ -555,3 +555,97 @@ def test_save_says_what_it_cannot(tmp_path: Path) -> None:
         opened.save(tmp_path / "missing" / "out.wasm")
     with pytest.raises(UnsupportedError, match="component"):
         Module.from_bytes(COMPONENT)
+
+
+# validate
+
+WRONG = "(module (func $f (result i32) i64.const 0) (func) (func $g drop))"
+
+
+def test_validate_tells_of_each_file(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.wasm"
+    wrong.write_bytes(assembled(WRONG))
+    gone = tmp_path / "gone.wasm"
+    result = wasmir("validate", LEGACY, wrong, gone, DEBUG)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [f"{LEGACY}: valid", f"{DEBUG}: valid"]
+    errors = result.stderr.splitlines()
+    assert len(errors) == 2
+    assert errors[0].startswith(f"error: {wrong}: type mismatch: instruction requires [i32]")
+    assert 'in function 0 "f", at offset' in errors[0]
+    assert errors[1] == f"error: {gone}: No such file or directory"
+
+
+def test_validate_tells_of_all_errors(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.wasm"
+    wrong.write_bytes(assembled(WRONG))
+    for jobs in ("1", "2"):
+        result = wasmir("validate", "--all-errors", "--jobs", jobs, wrong)
+        assert result.exit_code == 1
+        assert [line.split("(in ")[1] for line in result.stderr.splitlines()] == [
+            'function 0 "f", at offset 0x1f)',
+            'function 2 "g", at offset 0x25)',
+        ]
+
+
+def test_validate_prints_json(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.wasm"
+    wrong.write_bytes(assembled(WRONG))
+    result = wasmir("validate", "--json", wrong, find("mixed").path)
+    assert result.exit_code == 1
+    first, second = json.loads(result.stdout)
+    assert (first["file"], first["valid"], len(first["errors"])) == (str(wrong), False, 1)
+    assert first["errors"][0]["function"] == '0 "f"'
+    assert first["errors"][0]["offset"] == 0x1F
+    assert second["valid"]
+    assert "engines reject it" in second["warnings"][0]
+
+
+def test_validate_warns_of_what_engines_refuse() -> None:
+    result = wasmir("validate", find("mixed").path)
+    assert result.exit_code == 0
+    assert result.stdout.endswith(": valid\n")
+    assert result.stderr.startswith(f"warning: {find('mixed').path}: the module mixes")
+
+
+def test_validate_knows_features() -> None:
+    assert wasmir("validate", "--features", "all", LEGACY).exit_code == 0
+    result = wasmir("validate", "-f", "all,-legacy-exceptions", LEGACY)
+    assert_refused(result, "try", "needs the feature legacy-exceptions")
+    assert wasmir("validate", "-f", "wasm3", LEGACY).exit_code == 1
+    result = wasmir("validate", "--features", "nothing", LEGACY)
+    assert result.exit_code == 2
+    assert "unknown feature 'nothing'" in result.stderr
+
+
+def test_validate_reads_standard_input() -> None:
+    result = wasmir("validate", "-", stdin=LEGACY.read_bytes())
+    assert (result.exit_code, result.stdout) == (0, "-: valid\n")
+    result = wasmir("validate", "-", stdin=b"\0asm")
+    assert_refused(result, "-: unexpected end")
+
+
+def test_verified_conversion(tmp_path: Path) -> None:
+    out = tmp_path / "out.wasm"
+    assert wasmir("convert-eh", LEGACY, *TO_EXNREF, "--verify", "-o", out).exit_code == 0
+    assert validate(out.read_bytes(), CONVERTED) is None
+    pipeline = ("-p", "legacy-to-exnref,exnref-to-legacy")
+    assert wasmir("run", LEGACY, *pipeline, "--verify-each", "-o", out).exit_code == 0
+    assert wasmir("run", LEGACY, *pipeline, "--no-verify", "-o", out).exit_code == 0
+
+
+def test_verification_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wasmir.passes import LegacyToExnref
+
+    def spoil(_: object, module: Module) -> PassReport:
+        function = next(each for each in module.functions if each.imported is None)
+        function.body.items.insert(0, b"\x41\x00")
+        return PassReport("legacy-to-exnref")
+
+    monkeypatch.setattr(LegacyToExnref, "run", spoil)
+    out = tmp_path / "out.wasm"
+    assert wasmir("convert-eh", LEGACY, *TO_EXNREF, "-o", out).exit_code == 0
+    out.unlink()
+    result = wasmir("convert-eh", LEGACY, *TO_EXNREF, "--verify", "-o", out)
+    assert_refused(result, str(LEGACY), "invalid after pass 'legacy-to-exnref': type mismatch")
+    assert not out.exists()

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 
 from corpus.manifest import find
 from tests.modules import custom, module
-from wasmir import Module, Pass, PassError, PassReport, Pipeline, UnsupportedError
+from wasmir import InvalidError, Module, Pass, PassError, PassReport, Pipeline, UnsupportedError
 from wasmir.passes import BUILT_IN, LegacyToExnref
-from wasmir.pipeline import available_passes, observe_progress
+from wasmir.pipeline import Verify, available_passes, observe_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from wasmir import Function
 
 LEGACY = find("legacy-shapes-try").path
 PLAIN = module(b"\0\x0b", after=custom("note", b"old"))
@@ -314,3 +316,91 @@ def test_passes_are_values() -> None:
     assert hash(LegacyToExnref(stack=False)) != hash(LegacyToExnref())
     with pytest.raises(dataclasses.FrozenInstanceError):
         LegacyToExnref().stack = False  # type: ignore[misc]
+
+
+# Verification
+
+
+@dataclass(frozen=True)
+class Spoil(Pass):
+    """Leaves an operand too many."""
+
+    name: ClassVar[str] = "spoil"
+
+    def run(self, module: Module) -> PassReport:
+        for function in module.functions:
+            if function.imported is None:
+                function.body.items.insert(0, b"\x41\x00")
+        return PassReport(self.name, functions=len(module.functions))
+
+
+@dataclass(frozen=True)
+class Mend(Pass):
+    """Takes it away again."""
+
+    name: ClassVar[str] = "mend"
+
+    def run(self, module: Module) -> PassReport:
+        for function in module.functions:
+            if function.imported is None:
+                function.body.items.pop(0)
+        return PassReport(self.name, functions=len(module.functions))
+
+
+def test_third_party_passes_are_verified() -> None:
+    module = Module.from_bytes(PLAIN)
+    with pytest.raises(InvalidError, match=r"^invalid after pass 'spoil': type mismatch") as caught:
+        Pipeline((Spoil(),)).run(module)
+    assert caught.value.function == "0"
+    assert module.to_bytes() == PLAIN
+
+
+def test_verification_can_be_switched_off() -> None:
+    module = Module.from_bytes(PLAIN)
+    Pipeline((Spoil(), Mend())).run(module, verify=Verify.NEVER)
+    assert module.to_bytes() == PLAIN
+    Pipeline((Spoil(),)).run(module, verify=Verify.NEVER)
+    with pytest.raises(InvalidError):
+        module.validate()
+
+
+def as_built_in(monkeypatch: pytest.MonkeyPatch, *passes: type[Pass]) -> None:
+    for each in passes:
+        monkeypatch.setitem(BUILT_IN, each.name, (each.__module__, each.__name__))
+
+
+def test_built_in_passes_are_verified_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    as_built_in(monkeypatch, Spoil, Mend)
+    pipeline = Pipeline((Spoil(), Mend()))
+    for verify in (Verify.THIRD_PARTY, Verify.END, Verify.NEVER):
+        pipeline.run(Module.from_bytes(PLAIN), verify=verify)
+    with pytest.raises(InvalidError, match="after pass 'spoil'"):
+        pipeline.run(Module.from_bytes(PLAIN), verify=Verify.EACH)
+    spoiled = Pipeline((Spoil(),))
+    spoiled.run(Module.from_bytes(PLAIN))
+    with pytest.raises(InvalidError, match="after pass 'spoil'"):
+        spoiled.run(Module.from_bytes(PLAIN), verify=Verify.END)
+
+
+def test_only_what_a_pass_changed_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was wrong before stays unnoticed, and nothing is checked twice."""
+    from wasmir.validate.code import Code
+
+    checked: list[str] = []
+    check = Code.check
+
+    def noting(self: Code, function: Function) -> None:
+        checked.append(str(function))
+        check(self, function)
+
+    monkeypatch.setattr(Code, "check", noting)
+    wrong = module(b"\0\x41\0\x0b", b"\0\x0b", after=custom("note", b""))
+    opened = Module.from_bytes(wrong)
+    opened.functions[1].body.items.insert(0, b"\x01")
+    Pipeline((Note("a"), Note("b"))).run(opened)
+    assert checked == ["1"]
+
+
+def test_conversions_are_valid() -> None:
+    for data in (LEGACY.read_bytes(), find("cpp-legacy-O2").path.read_bytes()):
+        Pipeline.parse("legacy-to-exnref").run(Module.from_bytes(data), verify=Verify.EACH)

@@ -148,9 +148,11 @@ _GROUPS: dict[str, frozenset[Feature]] = {
     "all": ALL,
     "wasm1": frozenset(_FIRST),
     "wasm2": frozenset(_SECOND),
-    "wasm3": frozenset(feature for feature in ALL if feature.standard),
+    # Threads, because wasm-tools has them there.
+    "wasm3": frozenset({feature for feature in ALL if feature.standard} | {THREADS}),
 }
-"""Versions of the specification, by their names for ``wasm-tools validate --features``."""
+"""Versions of the specification, by their names for ``wasm-tools validate --features``, and as that
+understands them."""
 
 
 def feature_set(features: Iterable[Feature | str] | str) -> frozenset[Feature]:

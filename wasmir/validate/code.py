@@ -26,20 +26,24 @@ from wasmir.validate.context import Context
 from wasmir.validate.control import FUNCTION
 from wasmir.validate.rules import RULES
 from wasmir.validate.stack import Stack
-from wasmir.validate.subtyping import Bottom
+from wasmir.validate.subtyping import Bottom, named
 from wasmir.wire import Reader, encode_unsigned
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wasmir.features import Feature
     from wasmir.ir.function import Function
     from wasmir.ir.module import Module
     from wasmir.ir.type import Type
     from wasmir.types import ValType
+    from wasmir.validate.report import Trace
     from wasmir.validate.stack import Action, Frame, Stacks
 
 __all__ = ["Code"]
 
 _LOCAL_OPCODES = [BY_NAME[name].opcode for name in ("local.get", "local.set", "local.tee")]
+_END_EXPECTED = "unexpected end of section or function: END opcode expected"
 PREPARED = 512
 """As many locals have their tokens at hand; the others are looked up where they occur."""
 _LOCAL_TOKENS = [
@@ -200,9 +204,7 @@ class Code(Context):
             else:
                 stack = reduce(getitem, map(self.tokens.__getitem__, found), stack)
             if stack is not self.done:
-                raise MalformedError(
-                    "unexpected end of section or function: END opcode expected", end - pos
-                )
+                raise MalformedError(_END_EXPECTED, end - pos)
         except (WasmError, IndexError) as error:
             self._explain(function, data, start, pos, end, error)
 
@@ -227,18 +229,23 @@ class Code(Context):
             # In the declarations of locals.
             trace.fail(error, start)
         stack = self._begin(self._locals_of(function.type, data[start:pos]))
+        for token in self._tokens_or_fail(trace, data, pos, end):
+            trace.at(pos, token)
+            try:
+                stack = stack[self.tokens[token]]
+            except (WasmError, IndexError) as again:
+                trace.fail(again, pos)
+            pos += len(token)
+            trace.passed()
+        trace.fail(MalformedError(_END_EXPECTED, 0), end)
+
+    def _tokens_or_fail(self, trace: Trace, data: bytes, pos: int, end: int) -> Iterator[bytes]:
         try:
             for portion in tokens.split_whole(data, pos, end):
-                for token in portion:
-                    trace.at(pos, token, stack)
-                    stack = stack[self.tokens[token]]
-                    pos += len(token)
-                    trace.passed(token)
-        except (WasmError, IndexError) as again:
-            trace.fail(again, pos)
-        trace.fail(
-            MalformedError("unexpected end of section or function: END opcode expected", 0), end
-        )
+                yield from portion
+        except MalformedError as error:
+            # What can't be split says itself where it is.
+            trace.fail(error, 0)
 
     # Constant expressions
 
@@ -266,7 +273,7 @@ class Code(Context):
         else:
             fits = self.types.matches(target, source)
         if not fits:
-            raise InvalidError(f"type mismatch: {source} can't be cast to {target}")
+            raise InvalidError(f"type mismatch: {named(source)} can't be cast to {named(target)}")
 
     def action(self, row: Row, values: tuple[Any, ...]) -> Action:
         """What an instruction does."""

@@ -32,7 +32,7 @@ from wasmir.types import (
     ValType,
 )
 from wasmir.validate.stack import Stacks
-from wasmir.validate.subtyping import Subtyping
+from wasmir.validate.subtyping import Subtyping, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -255,7 +255,7 @@ class Context:
     def check_defaultable(self, field: FieldType) -> None:
         type_ = self.unpacked(field)
         if isinstance(type_, RefType) and not type_.nullable:
-            raise InvalidError(f"type mismatch: {type_} has no default")
+            raise InvalidError(f"type mismatch: {named(type_)} has no default")
 
     def check_numeric(self, field: FieldType) -> None:
         if isinstance(field.storage, RefType):
@@ -269,7 +269,7 @@ class Context:
 
     def check_matches(self, sub: ValType, wanted: ValType) -> None:
         if not self.types.matches(sub, wanted):
-            raise InvalidError(f"type mismatch: {wanted} is expected, found {sub}")
+            raise InvalidError(f"type mismatch: {named(wanted)} is expected, found {named(sub)}")
 
     # Actions
 

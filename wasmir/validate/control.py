@@ -15,7 +15,7 @@ from wasmir.errors import InvalidError, MalformedError
 from wasmir.types import AbstractHeap, FuncType, NumType, RefType
 from wasmir.validate.rules import called_indirectly, descriptor, rule, without_null
 from wasmir.validate.stack import Ruled
-from wasmir.validate.subtyping import shown
+from wasmir.validate.subtyping import named, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -345,7 +345,9 @@ def br_on_non_null(code: Code, depth: int) -> Action:
         target = _target(label)
         taken = without_null(code, operands.ref())
         if not code.types.matches(taken, target):
-            raise InvalidError(f"type mismatch: the label takes {target}, found {taken}")
+            raise InvalidError(
+                f"type mismatch: the label takes {named(target)}, found {named(taken)}"
+            )
         _stay(operands, label.types[:-1])
 
     return _on_reference(code, depth, work, "br_on_non_null")
@@ -371,7 +373,9 @@ def _cast(
             operands.pop(by)
         wanted = _target(label)
         if not code.types.matches(sent, wanted):
-            raise InvalidError(f"type mismatch: the label takes {wanted}, found {sent}")
+            raise InvalidError(
+                f"type mismatch: the label takes {named(wanted)}, found {named(sent)}"
+            )
         operands.pop(source)
         _stay(operands, label.types[:-1])
         operands.push(kept)

@@ -39,6 +39,7 @@ from wasmir.types import (
     RefType,
     StructType,
 )
+from wasmir.validate.subtyping import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,10 +76,10 @@ class Sections:
                 )
         self._each("table", module.tables, lambda table: self._table(table, imported))
         self._each("memory", module.memories, lambda memory: self._memory(memory.type.limits))
-        if len(module.memories) > 1 and MULTI_MEMORY not in self.code.features:
-            raise InvalidError("multiple memories need the feature multi-memory")
-        if len(module.tables) > 1 and REFERENCE_TYPES not in self.code.features:
-            raise InvalidError("multiple tables need the feature reference-types")
+        if len(module.memories) > 1:
+            self.code.require(MULTI_MEMORY, "a module with multiple memories")
+        if len(module.tables) > 1:
+            self.code.require(REFERENCE_TYPES, "a module with multiple tables")
         self._each("tag", module.tags, self._tag)
         self._each("global", module.globals, self._global)
         self._exports()
@@ -313,7 +314,8 @@ class Sections:
             wanted = code.types.value(table.type.element)
             if not code.types.matches(type_, wanted):
                 raise InvalidError(
-                    f"type mismatch: the table has elements of type {wanted}, the segment {type_}"
+                    f"type mismatch: the table has elements of type {named(wanted)}, the segment "
+                    f"{named(type_)}"
                 )
             self._constant(element.offset, table.type.limits.address, everything)
         else:

@@ -66,6 +66,7 @@ class Worker:
         """End it, if nobody wants to know any more."""
         if self._end >= 0:
             os.close(self._end)
+            self._end = -1
         if self._pid:
             import signal
 

@@ -11,7 +11,6 @@ from wasmir.wire import Reader
 if TYPE_CHECKING:
     from wasmir.ir.function import Function
     from wasmir.validate.code import Code
-    from wasmir.validate.stack import Stack
 
 __all__ = ["Trace"]
 
@@ -28,12 +27,14 @@ class Trace:
         self._data = data
         self._opened: list[int] = []
         self._token = b""
+        self._pos = 0
 
-    def at(self, pos: int, token: bytes, _stack: Stack) -> None:
+    def at(self, pos: int, token: bytes) -> None:
+        """The instruction at ``pos`` is next."""
         self._token = token
         self._pos = pos
 
-    def passed(self, _token: bytes) -> None:
+    def passed(self) -> None:
         """The instruction is fine: note where the blocks that are open began."""
         depth = len(self._code.frames) - 1
         if depth > len(self._opened):

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from wasmir.ir.module import Module
     from wasmir.ir.type import Group
 
-__all__ = ["Bottom", "OperandType", "Subtyping", "shown"]
+__all__ = ["Bottom", "OperandType", "Subtyping", "named", "shown"]
 
 
 class Bottom(Enum):
@@ -322,4 +322,17 @@ class Subtyping:
 
 def shown(types: Sequence[object]) -> str:
     """A list of types as the specification's messages have it."""
-    return f"[{' '.join(map(str, types))}]"
+    return f"[{' '.join(map(named, types))}]"
+
+
+def named(type_: object) -> str:
+    """A type, with the name that the module gives it."""
+    if isinstance(type_, RefType) and isinstance(type_.heap, Concrete):
+        heap = type_.heap
+        entry = cast("Type", heap.type)
+        name = entry.name
+        told = str(entry) if name is None else f'{entry} "{name}"'
+        if heap.exact:
+            told = f"(exact {told})"
+        return f"(ref {'null ' if type_.nullable else ''}{told})"
+    return str(type_)
