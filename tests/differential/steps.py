@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from corpus.build import wasm_tools
 from tests.modules import unsigned
-from tests.support import CONVERTED
+from tests.support import CONVERTED, validation_error
 from wasmir import Module, UnsupportedError
 from wasmir.passes.exnref_to_legacy import ExnrefToLegacy
 from wasmir.passes.legacy_to_exnref import LegacyToExnref
@@ -138,8 +138,8 @@ def exnref_steps(data: bytes, chosen: Sequence[str] | None = None, passes: Passe
 
 
 def invalid(modules: Sequence[tuple[bytes, bool]]) -> list[tuple[int, str]]:
-    """Which of the modules wasm-tools refuses, and why; the flag says that legacy exception
-    handling is not to be accepted.
+    """Which of the modules wasm-tools or wasmir refuses, and why; the flag says that legacy
+    exception handling is not to be accepted.
 
     Modules are put into a component, because a process takes longer to start than a module to be
     validated.
@@ -156,6 +156,11 @@ def invalid(modules: Sequence[tuple[bytes, bool]]) -> list[tuple[int, str]]:
                 continue
             complaints = [(n, _complaint(modules[n][0], features)) for n in some]
             found += [(n, words) for n, words in complaints if words is not None]
+    known = {n for n, _ in found}
+    for n, (data, exnref) in enumerate(modules):
+        ours = None if n in known else validation_error(data, CONVERTED if exnref else "all")
+        if ours is not None:
+            found.append((n, f"wasmir alone refuses it: {ours}"))
     return found
 
 

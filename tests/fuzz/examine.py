@@ -6,11 +6,20 @@ In time, too: :func:`watched` ends whatever goes on for longer than it may.
 from __future__ import annotations
 
 import signal
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.support import encoded, force, force_function, properties
-from wasmir import InvalidError, MalformedError, Module, Pipeline, UnsupportedError, WasmError
+from wasmir import (
+    DialectWarning,
+    InvalidError,
+    MalformedError,
+    Module,
+    Pipeline,
+    UnsupportedError,
+    WasmError,
+)
 from wasmir.summary import summarize
 
 if TYPE_CHECKING:
@@ -61,6 +70,7 @@ def examine(data: bytes) -> str:
     except WasmError as error:
         return kind_of(error, data)
     first: WasmError | None = None
+    valid = _check_verdict(data)
     for look in (_whole, _outlines, summarize):
         try:
             look(module)
@@ -68,6 +78,7 @@ def examine(data: bytes) -> str:
             kind_of(error, data)
             first = first or error
         assert module.to_bytes() == data, f"{look.__name__} changed the module"
+    assert first is None or not valid, f"valid, but it can't be read: {first}"
     for name in PASSES:
         module = Module.from_bytes(data)
         try:
@@ -77,8 +88,25 @@ def examine(data: bytes) -> str:
             kind_of(error, data)
             assert module.to_bytes() == data, f"{name} failed, and changed the module"
         else:
-            _check_converted(name, module.to_bytes(keep_stale=True), first)
+            converted = module.to_bytes(keep_stale=True)
+            _check_converted(name, converted, first)
+            if valid:
+                assert not _errors(converted), f"{name} made it invalid: {_errors(converted)}"
     return kind_of(first, data)
+
+
+def _errors(data: bytes) -> list[WasmError]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DialectWarning)
+        return list(Module.from_bytes(data).find_errors())
+
+
+def _check_verdict(data: bytes) -> bool:
+    """Whether the module is valid; what is wrong with it is told of as it should be."""
+    found = _errors(data)
+    for error in found:
+        kind_of(error, data)
+    return not found
 
 
 def _check_converted(name: str, data: bytes, before: WasmError | None) -> None:

@@ -170,11 +170,11 @@ class Code(Context):
     def note_passing(self, token: bytes) -> None:
         self._temporary.append(token)
 
-    def _locals_of(self, type_: Type, declared: bytes) -> Locals:
+    def _locals_of(self, type_: Type, declared: bytes, offset: int) -> Locals:
         key = type_, declared
         found = self._locals.get(key)
         if found is None:
-            tokens.count_locals(declared)
+            tokens.count_locals(declared, offset)
             reader = Reader(declared)
             groups = [
                 (reader.u32(), self.value(decode_value_type(reader))) for _ in range(reader.count())
@@ -192,10 +192,12 @@ class Code(Context):
             data = function.code
             start, end = 0, len(data)
         self.function = function
-        pos = start
         try:
             pos = tokens.skip_locals(data, start, end)
-            locals_ = self._locals_of(function.type, data[start:pos])
+            locals_ = self._locals_of(function.type, data[start:pos], start)
+        except WasmError as error:
+            self._trace(function).fail(error, 0)
+        try:
             stack = self._begin(locals_)
             found = self._split(data, pos, end)
             if found and not found[-1]:
@@ -205,8 +207,8 @@ class Code(Context):
                 stack = reduce(getitem, map(self.tokens.__getitem__, found), stack)
             if stack is not self.done:
                 raise MalformedError(_END_EXPECTED, end - pos)
-        except (WasmError, IndexError) as error:
-            self._explain(function, data, start, pos, end, error)
+        except (WasmError, IndexError):
+            self._explain(self._trace(function), locals_, data, pos, end)
 
     def _begin(self, locals_: Locals) -> Stack:
         self._enter(locals_)
@@ -218,17 +220,14 @@ class Code(Context):
         self.frames.append((empty, shape, shape.label, FUNCTION, 0))
         return empty
 
-    def _explain(
-        self, function: Function, data: bytes, start: int, pos: int, end: int, error: Exception
-    ) -> None:
-        """Go through the body once more, slowly, and raise the error with where it is."""
+    def _trace(self, function: Function) -> Trace:
         from wasmir.validate.report import Trace
 
-        trace = Trace(self, function, data)
-        if pos == start:
-            # In the declarations of locals.
-            trace.fail(error, start)
-        stack = self._begin(self._locals_of(function.type, data[start:pos]))
+        return Trace(self, function)
+
+    def _explain(self, trace: Trace, locals_: Locals, data: bytes, pos: int, end: int) -> None:
+        """Go through the body once more, slowly, and raise the error with where it is."""
+        stack = self._begin(locals_)
         for token in self._tokens_or_fail(trace, data, pos, end):
             trace.at(pos, token)
             try:

@@ -21,10 +21,9 @@ SHOWN = 6
 class Trace:
     """Follows the check of one body, token by token."""
 
-    def __init__(self, code: Code, function: Function, data: bytes) -> None:
+    def __init__(self, code: Code, function: Function) -> None:
         self._code = code
         self._function = function
-        self._data = data
         self._opened: list[int] = []
         self._token = b""
         self._pos = 0
