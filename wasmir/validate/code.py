@@ -27,7 +27,7 @@ from wasmir.validate.control import FUNCTION
 from wasmir.validate.rules import RULES
 from wasmir.validate.stack import Stack
 from wasmir.validate.subtyping import Bottom, named
-from wasmir.wire import Reader, encode_unsigned
+from wasmir.wire import Reader, encode_unsigned, short_integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,9 +84,9 @@ class Locals:
             self.entries = None
             return
         actions: list[Action] = []
-        for number in range(self.prepared):
-            actions += code.local_actions(self.at(number))
-        self.entries = dict(zip(_LOCAL_TOKENS, actions, strict=False))
+        for each, count in zip(self.types, counts, strict=True):
+            actions += code.local_actions(each) * min(count, PREPARED)
+        self.entries = dict(zip(_LOCAL_TOKENS[: 3 * self.prepared], actions, strict=False))
 
     def at(self, number: int) -> ValType:
         found = bisect_right(self.ends, number)
@@ -328,6 +328,7 @@ class _Done(Stack):
 
 _I32_CONST = BY_NAME["i32.const"].opcode[0]
 _I64_CONST = BY_NAME["i64.const"].opcode[0]
+_CALL = BY_NAME["call"].opcode[0]
 # Opcodes without prefix whose one immediate is a memory access.
 _ACCESSES = frozenset(
     row.number
@@ -347,6 +348,8 @@ class Tokens(dict[bytes, "Action"]):
         self._constants: dict[int, Action] = {}
         # Loads and stores with small offsets, by opcode and alignment.
         self._accesses: dict[bytes, Action] = {}
+        # Calls, by the callee's type.
+        self._calls: dict[Type, Action] = {}
 
     def __missing__(self, token: bytes) -> Action:
         # Most distinct tokens are constants and memory accesses with nothing in them that can be
@@ -363,6 +366,13 @@ class Tokens(dict[bytes, "Action"]):
             if found is not None:
                 self[token] = found
                 return found
+        elif first == _CALL and len(token) < 6:
+            # Functions are many, and their types are few.
+            function = self.code.at("func", short_integer(token[1:], signed=False))
+            found = self._calls.get(function._type)
+            if found is not None:
+                self[token] = found
+                return found
         code = self.code
         row, values = decode_one(Reader(token))
         code.passing = False
@@ -373,5 +383,7 @@ class Tokens(dict[bytes, "Action"]):
             self._constants[first] = found
         elif first in _ACCESSES and token[1] < 0x40:
             self._accesses[token[:2]] = found
+        elif first == _CALL:
+            self._calls[code.at("func", values[0])._type] = found
         self[token] = found
         return found

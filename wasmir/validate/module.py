@@ -291,7 +291,9 @@ class Sections:
 
     def _check_part(self, entity: Entity) -> None:
         """That something is part of the module still."""
-        self.module.space(entity.space).index(entity)
+        space = self.module.space(entity.space)
+        if space.moved or entity.module is not self.module:
+            space.index(entity)
 
     def _start(self) -> None:
         start = self.module.start
