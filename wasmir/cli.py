@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from wasmir.errors import PassError, WasmError
+from wasmir.errors import PassError, UnsupportedError, WasmError
 from wasmir.ir.module import Module
 
 if TYPE_CHECKING:
@@ -214,6 +214,7 @@ def convert_eh(
     show_default=True,
     help="Reset in place: where it can be, or else an error, or never.",
 )
+@click.option("--target", metavar="ENGINE", help="The engine that is to run it, as in node@20.")
 @click.option(
     "--set",
     "options",
@@ -230,6 +231,7 @@ def recover(
     output: str | None,
     notice: str,
     reset: str,
+    target: str | None,
     options: tuple[str, ...],
     with_loader: bool,
     explain: bool,
@@ -249,6 +251,8 @@ def recover(
     with _naming(file):
         if module.custom("wasmir.recovery") is not None:
             _fail(f"{file}: the module is recovered already; nothing is written")
+        if target is not None:
+            pipeline = _for_target(module, target, pipeline, options)
     _transform(
         file,
         None if explain else output,
@@ -268,11 +272,38 @@ def recover(
         _write_loader(output)
 
 
+def _for_target(
+    module: Module, target: str, pipeline: Pipeline, options: tuple[str, ...]
+) -> Pipeline:
+    """The pipeline with what makes a module's exception handling one that the engine runs."""
+    from dataclasses import replace
+
+    from wasmir.engines import dialects
+    from wasmir.pipeline import Pipeline
+    from wasmir.summary import exception_dialect
+
+    runs = dialects(target)
+    used = exception_dialect(module)
+    if used == "none" and not any(each.startswith("dialect=") for each in options):
+        # What is added catches in a dialect that runs there, if any does.
+        chosen = next((each for each in ("exnref", "legacy") if each in runs), "none")
+        [recovering] = pipeline.passes
+        return Pipeline((replace(recovering, dialect=chosen),))  # type: ignore[type-var]
+    if used == "none" or used in runs:
+        return pipeline
+    converting = {"legacy": "legacy-to-exnref", "exnref": "exnref-to-legacy"}[used]
+    if not runs:
+        raise UnsupportedError(
+            f"{target} runs no exception handling, and the module's code catches ({used})"
+        )
+    return Pipeline((*Pipeline.parse(converting).passes, *pipeline.passes))
+
+
 def _write_loader(output: str) -> None:
     from importlib import resources
     from pathlib import Path
 
-    for name in ("recover.mjs", "recover.d.ts"):
+    for name in ("recover.mjs", "recover.d.mts"):
         text = (resources.files("wasmir") / "runtime" / name).read_bytes()
         path = Path(output).parent / name
         part = path.with_name(f".{name}.part")

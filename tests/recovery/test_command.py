@@ -12,6 +12,7 @@ import pytest
 from corpus.engine import arguments
 from corpus.manifest import find
 from tests.test_cli import wasmir
+from wasmir import Module
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -65,3 +66,38 @@ def test_where_to_write(arguments: list[str]) -> None:
     done = wasmir("recover", *[program if each == "IN" else each for each in arguments])
     assert done.exit_code == 2
     assert "-o OUT is missing" in done.stderr or "beside OUT" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "passes", "dialect"),
+    [
+        ("cpp-requests-legacy-O2", "wasmtime", ["legacy-to-exnref", "recover"], "exnref"),
+        ("cpp-requests-legacy-O2", "node@20", ["recover"], "legacy"),
+        ("cpp-requests-exnref-O2", "node@20", ["exnref-to-legacy", "recover"], "legacy"),
+        ("cpp-requests-exnref-O2", "wasmtime", ["recover"], "exnref"),
+        ("plain", "node@20", ["recover"], "legacy"),
+        ("plain", "chrome@90", ["recover"], "none"),
+    ],
+)
+def test_the_dialect_of_a_target(
+    name: str, target: str, passes: list[str], dialect: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.wasm"
+    done = wasmir("recover", find(name).path, "-o", out, "--target", target, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert [each["name"] for each in json.loads(done.stdout)] == passes
+    custom = Module.from_file(out).custom("wasmir.recovery")
+    assert custom is not None
+    assert json.loads(custom.data)["dialect"] == dialect
+
+
+def test_a_target_that_cannot_be(tmp_path: Path) -> None:
+    out = tmp_path / "out.wasm"
+    program = find("cpp-requests-exnref-O2").path
+    done = wasmir("recover", program, "-o", out, "--target", "chrome@90")
+    assert done.exit_code == 1
+    assert "runs no exception handling, and the module's code catches (exnref)" in done.stderr
+    done = wasmir("recover", program, "-o", out, "--target", "netscape")
+    assert done.exit_code in (1, 2)
+    assert "node" in done.stderr
+    assert not out.exists()
