@@ -1,7 +1,8 @@
 // A host that sends requests to the program of cpp/requests.cpp, and tells how each of them ended.
 //
 // Standard input: {"modules": {name: path, …}, "loader": path or null, "runs": [{"module": name,
-//   "guard": whether aborts are noticed for the module, "schedules": [[step, …], …]}, …]}.
+//   "guard": whether aborts are noticed for the module, "reset": how the loader should put an instance
+//   right after an abort, or absent, "schedules": [[step, …], …]}, …]}. Without a loader, notice.mjs notices.
 // A step is ["reset"], ["reinstantiate"], or
 //   ["call", export, "export" or "table", [argument…], what the host does meanwhile or null, swallow]:
 // the last argument is the number that the host gives to what it does, which is
@@ -16,9 +17,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
 class Host {
-  constructor(module, guard, steps) {
+  constructor(module, guard, reset, steps) {
     this.module = module;
     this.guard = guard;
+    this.reset = reset;
     this.steps = steps;
     this.parts = []; // what it does meanwhile, by number
     this.errors = []; // what it threw
@@ -27,12 +29,13 @@ class Host {
   }
 
   start() {
-    const env = { meanwhile: (number) => this.meanwhile(number) };
-    const instance = new WebAssembly.Instance(this.module, { env, WebAssembly });
-    this.raw = instance.exports;
-    this.exports = this.guard ? this.guard(instance).exports : this.raw;
-    this.handler = this.raw.transfer_pointer();
-    this.stack = this.raw.__stack_pointer.value;
+    const { module, reset = "never" } = this;
+    const imports = { env: { meanwhile: (number) => this.meanwhile(number) }, WebAssembly };
+    const instance = new WebAssembly.Instance(module, imports);
+    this.guarded = this.guard ? this.guard(instance, { reset, module, imports }) : instance;
+    this.exports = this.guarded.exports;
+    this.handler = this.exports.transfer_pointer();
+    this.stack = this.exports.__stack_pointer.value;
   }
 
   run() {
@@ -63,10 +66,11 @@ class Host {
 
   step([what, ...rest]) {
     if (what === "call") return this.call(...rest);
-    if (!("__wasmir_state" in this.raw)) return undefined; // nobody would know when
-    if (what === "reset") return this.raw.__wasmir_reset_state();
+    if (!("__wasmir_state" in this.exports)) return undefined; // nobody would know when
+    if (this.guarded.reset) return this.guarded.reset();
+    if (what === "reset") return this.exports.__wasmir_reset_state();
     // Frames of the old instance may still be there.
-    this.raw.__wasmir_terminate();
+    this.exports.__wasmir_terminate();
     return this.start();
   }
 
@@ -77,29 +81,29 @@ class Host {
       this.parts.push(part);
     }
     const called = via === "table" ? this.exports.__indirect_function_table.get(this.handler) : this.exports[name];
-    const { raw } = this;
-    const levels = [raw.__stack_pointer.value, this.stack];
-    const isLevel = () => levels.includes(raw.__stack_pointer.value);
+    const { exports } = this;
+    const levels = [exports.__stack_pointer.value, this.stack];
+    const isLevel = () => levels.includes(exports.__stack_pointer.value);
     try {
       const value = called(...all);
       this.ended.push(["returned", value, isLevel()]);
     } catch (error) {
-      this.ended.push([...this.sort(error, raw), isLevel()]);
+      this.ended.push([...this.sort(error, exports), isLevel()]);
       if (!swallow) throw error;
     }
   }
 
-  sort(error, raw) {
+  sort(error, exports) {
     const foreign = this.errors.indexOf(error);
     if (foreign >= 0) return ["foreign", foreign];
     if (error?.name === "TerminatedError") return ["refused"];
     if (error?.name === "AbortError") return ["aborted"];
     const thrown = error?.name === "PanicError" ? error.cause : error;
     if (thrown instanceof WebAssembly.Exception) {
-      if (raw.__wasmir_terminated && thrown.is(raw.__wasmir_terminated)) return ["refused"];
-      if (!thrown.is(raw.__cpp_exception)) return ["unknown exception"];
-      const address = thrown.getArg(raw.__cpp_exception, 0);
-      return ["panicked", new DataView(raw.memory.buffer).getInt32(address, true)];
+      if (exports.__wasmir_terminated && thrown.is(exports.__wasmir_terminated)) return ["refused"];
+      if (!thrown.is(exports.__cpp_exception)) return ["unknown exception"];
+      const address = thrown.getArg(exports.__cpp_exception, 0);
+      return ["panicked", new DataView(exports.memory.buffer).getInt32(address, true)];
     }
     if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) return ["aborted"];
     return ["unknown", String(error)];
@@ -122,7 +126,7 @@ const compiled = {};
 for (const [name, path] of Object.entries(modules)) {
   compiled[name] = new WebAssembly.Module(readFileSync(path));
 }
-const told = runs.map(({ module, guard: isGuarded, schedules }) =>
-  schedules.map((steps) => new Host(compiled[module], isGuarded && guard, steps).run()),
+const told = runs.map(({ module, guard: isGuarded, reset, schedules }) =>
+  schedules.map((steps) => new Host(compiled[module], isGuarded && guard, reset, steps).run()),
 );
 writeFileSync(1, JSON.stringify(told));

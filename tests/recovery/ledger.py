@@ -116,6 +116,14 @@ class _AbortError(Exception):
     """A trap, or an overflow."""
 
 
+class _HostOverflowError(_AbortError):
+    """The host's own stack ended; nobody but the host can say what that was."""
+
+
+class _CutError(_AbortError):
+    """A call finds that its instance was replaced meanwhile, with nothing wrong with it."""
+
+
 class _RefusedError(Exception):
     """The instance is terminated."""
 
@@ -137,8 +145,10 @@ class Ledger:
     running: int = 0
     served: int = 0
     pages: int = PAGES[0]
-    #: An abort was; nothing of it counts any more.
+    #: Nothing of it counts any more.
     dead: bool = False
+    #: It was replaced, with no abort before.
+    replaced: bool = False
     #: Somebody knows.
     terminated: bool = False
 
@@ -199,11 +209,13 @@ class Ledger:
 @dataclass
 class World:
     """The host and its instance. ``in_wasm``: the module notices aborts by itself, with the next
-    call; ``auto``: an abort that was noticed schedules a reset.
+    call; ``auto``: an abort that was noticed schedules a reset; ``tells_cut``: a call whose
+    instance was replaced by another one counts as refused.
     """
 
     in_wasm: bool = False
     auto: bool = False
+    tells_cut: bool = False
     ledger: Ledger = field(default_factory=Ledger)
     ended: list[tuple[Any, ...]] = field(default_factory=list)
     foreign: int = 0
@@ -218,10 +230,12 @@ class World:
     def _step(self, step: list[Any]) -> None:
         if step[0] != "call":
             # Frames of what was there before belong to nobody now.
+            self.ledger.replaced = not self.ledger.dead
             self.ledger.dead = self.ledger.terminated = True
             self.ledger = Ledger()
             return
         _, name, _, numbers, part, swallow = step
+        aborts = self.aborts
         try:
             self.ended.append(("returned", self._call(name, numbers, part)))
         except _PanicError as error:
@@ -232,8 +246,9 @@ class World:
             self.ended.append(("foreign", error.number))
             if not swallow:
                 raise
-        except _AbortError:
-            self.ended.append(("aborted",))
+        except _AbortError as error:
+            is_cut = isinstance(error, _CutError) and self.aborts == aborts
+            self.ended.append(("refused",) if is_cut and self.tells_cut else ("aborted",))
             if not swallow:
                 raise
         except _RefusedError:
@@ -252,7 +267,9 @@ class World:
         ledger = self.ledger
         try:
             return self._answer(ledger, name, numbers, part)
-        except _AbortError:
+        except _AbortError as error:
+            if ledger.replaced and not isinstance(error, _HostOverflowError):
+                raise _CutError from error
             if not ledger.dead:
                 self.aborts += 1
                 ledger.dead = True
@@ -306,7 +323,9 @@ class World:
             case "throw" | "throw object":
                 self.foreign += 1
                 raise _ForeignError(self.foreign - 1)
-            case "overflow" | "trap again":
+            case "overflow":
+                raise _HostOverflowError
+            case "trap again":
                 raise _AbortError
 
     @staticmethod

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+import wasmir
 from corpus.engine import arguments, run_script
 from corpus.manifest import find
+from tests.modules import SCALE
 from tests.recovery.ledger import ALL, FAILURES, HEALTHY, SEEN, Choices, World, make_requests
 from tests.recovery.older import older_node
 from wasmir import Module, Pipeline
@@ -19,13 +22,13 @@ from wasmir.passes.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from wasmir import Item
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-MANY: Final = 200
+LOADER: Final = Path(str(wasmir.__file__)).parent / "runtime" / "recover.mjs"
+MANY: Final = 100 * SCALE
 """Schedules, of up to two dozen requests and what is nested in them."""
 
 
@@ -101,17 +104,30 @@ def send(
     *,
     program: Path | None = None,
     data: bytes | None = None,
+    reset: str = "",
 ) -> Outcome:
-    """Send many requests, and compare what they answer with the reference."""
+    """Send many requests, and compare what they answer with the reference. With ``reset``, by the
+    loader, which is to put the instance right in that way.
+    """
     path = folder / f"{variant}.wasm"
     path.write_bytes(data or variant.module())
     schedules = [make_requests(Random(i), choices or variant.choices) for i in range(MANY)]
-    run = {"module": "it", "guard": variant.notice == "host", "schedules": schedules}
-    request = {"modules": {"it": str(path)}, "loader": None, "runs": [run]}
+    guards = variant.notice == "host" or reset != ""
+    run = {"module": "it", "guard": guards, "schedules": schedules}
+    run |= {"reset": reset} if reset else {}
+    request = {
+        "modules": {"it": str(path)},
+        "loader": str(LOADER) if reset else None,
+        "runs": [run],
+    }
     [answers] = run_script("requests.mjs", request, start=arguments(program, stack=200))
     outcome = Outcome()
     for number, (schedule, answer) in enumerate(zip(schedules, answers, strict=True)):
-        world = World(in_wasm=variant.notice == "wasm", auto=variant.auto)
+        world = World(
+            in_wasm=not guards,
+            auto=variant.auto or reset not in ("", "never"),
+            tells_cut=reset == "reinstantiate",
+        )
         wanted = world.run(schedule)
         if [tuple(end) for *end, _ in answer] != wanted:
             outcome.wrong.append(number)
@@ -132,6 +148,16 @@ def test_only_the_failing_request_fails(variant: Variant, tmp_path: Path) -> Non
     assert outcome.aborts > MANY
     kinds = {"returned", "panicked", "foreign", "aborted", "refused"}
     assert set(outcome.ended) >= kinds - ({"refused"} if variant.auto else set())
+
+
+@pytest.mark.parametrize("reset", ["never", "in-place", "reinstantiate"])
+@pytest.mark.parametrize("variant", _EACH[1::2], ids=str)
+def test_by_the_loader(variant: Variant, reset: str, tmp_path: Path) -> None:
+    """Who notices at once, whoever else would."""
+    outcome = send(tmp_path, variant, ALL, reset=reset)
+    assert (outcome.wrong, outcome.leaks) == ([], 0)
+    assert outcome.aborts > MANY
+    assert ("refused" in outcome.ended) == (reset != "in-place")
 
 
 @pytest.mark.parametrize("variant", UNMODIFIED, ids=str)
