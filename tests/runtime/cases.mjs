@@ -1312,6 +1312,49 @@ test(
 );
 
 test(
+  "promising calls in random order",
+  async (w) => {
+    let seed = 1;
+    const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
+    for (let round = 0; round < 40; round++) {
+      const world = new World(w);
+      const waiting = suspending(world);
+      const e = await world.load({ promising: ["suspend", "careful"] });
+      const own = new Error("foreign");
+      const running = [];
+      world.host = (x) => {
+        if (x === 1) throw own;
+        return x === 2 ? e.add(1, 1) : e.call(x - 1);
+      };
+      // Every second round one call aborts, sooner or later.
+      const fatal = round % 2 ? random(12) : -1;
+      let death;
+      for (let step = 0; step < 12 && !death; step++) {
+        const pending = waiting.filter((each) => !each.done);
+        const pick = pending[random(pending.length || 1)];
+        if (step === fatal) death = thrown(() => e.trap());
+        else if (random(3) === 0) running.push(e.suspend(random(9)));
+        else if (random(3) === 0) same(await rejected(e.careful(1)), own);
+        else if (random(3) === 0) same(e.call(2 + random(3)), 2);
+        else if (random(3) === 0) isA(thrown(() => e.panic(1)), w.loader.PanicError);
+        else if (pick) {
+          pick.done = true;
+          pick.resolve(step);
+          await Promise.race([...running, new Promise((go) => setTimeout(go))]);
+        }
+      }
+      for (const each of waiting) each.resolve(1);
+      for (const { status, reason } of await Promise.allSettled(running)) {
+        if (status === "rejected") same(reason, death, "what it died of");
+      }
+      if (death) world.aborted(death);
+      else world.healthy();
+    }
+  },
+  { needs: ["jspi", "exceptions"] },
+);
+
+test(
   "promising, where the engine has none",
   async (w) => {
     isA(await rejected(w.load({ promising: ["add"] })), TypeError);
