@@ -9,10 +9,13 @@ import zlib
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
 from corpus.engine import node
+from corpus.manifest import find
 from tests.runtime.engines import FOLDER, LOADER
 from tests.runtime.typescript import HOW, compiler, fetched
+from wasmir.cli import cli
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,3 +56,12 @@ def test_types(tmp_path: Path) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_recover_puts_the_loader_beside_its_output(tmp_path: Path) -> None:
+    out = tmp_path / "recovered.wasm"
+    command = ["recover", str(find("cpp-exnref-O2").path), "-o", str(out), "--js"]
+    done = CliRunner().invoke(cli, command)
+    assert done.exit_code == 0, done.output
+    for path in (LOADER, TYPES):
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
