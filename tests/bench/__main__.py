@@ -125,6 +125,8 @@ def _commands(path: Path, folder: Path) -> list[Command]:
         Command(
             "one added function import", [*work, "import", file, str(imported)], search, imported
         ),
+        Command("wasmir validate", [*wasmir, "validate", "--jobs", "1", file]),
+        Command("the same on two cores", [*work, "validate", file], search),
         Command("wasmir convert-eh --to exnref", [*wasmir, *convert], output=converted),
     ]
     other = wasm_opt()
