@@ -103,7 +103,7 @@ class Adapters:
     mark: Mark | None = None
     #: The tags that the module names, whose exceptions are never foreign.
     known: tuple[Tag, ...] = ()
-    #: A foreign exception that leaves terminates the instance.
+    #: A foreign exception that leaves the outermost gate terminates the instance.
     foreign_aborts: bool = False
     #: Saved by gates on entry, and restored when an exception leaves.
     stack_pointer: Global | None = None
@@ -197,7 +197,7 @@ class Adapters:
             return [*before, *call, *leave]
         abort: list[Item] = []
         if self.foreign_aborts and guard is not None:
-            abort = [ops.call(guard.terminate)]
+            abort = guard.leaves_for_foreign()
         type_ = module.block_type((), results)
         if self.dialect is Dialect.LEGACY:
             attempt = Try(type_, call)

@@ -93,6 +93,7 @@ class Guard:
         self.enter = self._function("enter", FuncType())
         self.enter_hook = self._function("enter_hook", FuncType())
         self.leave = self._function("leave", FuncType())
+        self.leave_for_foreign: Function | None = None
         self.go_out = self._function("go_out", FuncType((), (I32,)))
         self.go_indirectly = self._function("go_indirectly", FuncType((), (I32,)))
 
@@ -150,6 +151,24 @@ class Guard:
     def leaves(self) -> list[Item]:
         """What a gate does when the original returned or threw."""
         return [ops.call(self.leave)]
+
+    def leaves_for_foreign(self) -> list[Item]:
+        """What a gate does when an exception leaves that the module has no handlers for.
+
+        It ends the instance where it leaves for good. Further in it is the host that goes on with
+        it, and it may know what it does: where Emscripten makes no handlers, it is JavaScript that
+        catches, for C++'s exceptions as for longjmp.
+        """
+        function = self.leave_for_foreign
+        if function is None:
+            function = self.leave_for_foreign = self._function("leave_for_foreign", FuncType())
+            function.body.items = [
+                ops.call(self.leave),
+                ops.global_.get(self.depth),
+                ops.i32.eqz(),
+                If(self._plain(), [ops.call(self.terminate)]),
+            ]
+        return [ops.call(function)]
 
     # Doors
 

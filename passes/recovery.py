@@ -186,7 +186,7 @@ class _Work:
             else f"the module has {'' if has_handlers else 'no '}handlers"
         )
         what = "terminate the instance" if aborts else "leave it alive"
-        self.note(f"foreign exceptions that cross the module {what}: {why}")
+        self.note(f"foreign exceptions that leave the module for good {what}: {why}")
 
     def _leaves(self, boundary: Boundary) -> frozenset[Function]:
         if not self.wishes.leaf:
