@@ -54,6 +54,12 @@ class Recover(Pass):
         default="auto",
         metadata={"help": "exports to call after a reset; auto: what glue calls once"},
     )
+    include_imports: bool = field(
+        default=False, metadata={"help": "a reset puts imported state back, too: see reset-state"}
+    )
+    accept_partial: bool = field(
+        default=False, metadata={"help": "a reset leaves what can't be put back"}
+    )
     auto_reset: bool = field(
         default=False, metadata={"help": "an abort schedules a reset by itself"}
     )
@@ -84,5 +90,7 @@ class Recover(Pass):
                 share=self.share,
                 reset=self.reset,
                 init=self.init,
+                include_imports=self.include_imports,
+                accept_partial=self.accept_partial,
             ),
         )

@@ -72,6 +72,8 @@ class Wishes:
     init: str = "auto"
     #: ``auto``: where it can be done; ``true``: or else an error; ``false``.
     reset: str = "auto"
+    include_imports: bool = False
+    accept_partial: bool = False
 
 
 def apply(module: Module, wishes: Wishes) -> PassReport:
@@ -207,7 +209,9 @@ class _Work:
         if wish == "false":
             return None
         try:
-            return plan_reset(self.module, ResetOptions(init=self.wishes.init))
+            wishes = self.wishes
+            options = ResetOptions(wishes.include_imports, wishes.accept_partial, wishes.init)
+            return plan_reset(self.module, options)
         except UnsupportedError as error:
             if wish == "true":
                 raise

@@ -369,6 +369,33 @@ def test_intrinsics_that_are_not_known_or_of_another_type() -> None:
     )
 
 
+SHARED = """(module
+  (import "env" "memory" (memory 1))
+  (global $n (mut i32) (i32.const 1))
+  (func (export "more") (result i32)
+    (i32.store8 (i32.const 5) (i32.const 1))
+    (global.set $n (i32.add (global.get $n) (i32.const 1)))
+    (i32.add (global.get $n) (i32.load8_u (i32.const 5)))))"""
+
+
+def test_imported_state_is_reset_only_on_request() -> None:
+    _, report = passed(SHARED, "recover")
+    assert any("memory 0" in note and "is imported" in note for note in report.notes)
+    assert "is imported" in refused(SHARED, "recover{reset=true}")
+    code = """
+        const memory = new WebAssembly.Memory({ initial: 1 });
+        const { exports: x } = new WebAssembly.Instance(module, { env: { memory } });
+        const found = [x.more(), x.more()];
+        x.__wasmir_reset_state();
+        return [...found, new Uint8Array(memory.buffer)[5], x.more()];
+    """
+    data, _ = passed(SHARED, "recover{reset=true,include_imports=true}")
+    assert javascript(code, module=data) == [3, 4, 0, 3]
+    data, report = passed(SHARED, "recover{reset=true,accept_partial=true}")
+    assert any("a reset leaves memory 0" in note for note in report.notes)
+    assert javascript(code, module=data) == [3, 4, 1, 3]
+
+
 def test_a_relocatable_object_is_refused() -> None:
     module = '(module (@custom "linking" "\\02") (func (export "f")))'
     assert "relocatable" in refused(module, "recover")
