@@ -165,17 +165,17 @@ class Adapters:
         for type_, members in by_type.items():
             params, results = members[0].func_type.params, members[0].func_type.results
             shared = module.add_function(FuncType((*params, I32), results))
-            args: list[Item] = [*map(ops.local.get, range(len(params)))]
-            which = ops.local.get(len(params))
+            args: list[Instr] = [*map(ops.local.get, range(len(params)))]
+            which, to_shared = ops.local.get(len(params)), ops.call(shared)
             call: list[Item] = [*args, which, ops.call_indirect(type_, table)]
             if originals:
                 # Counted for each type, so that the numbers are short.
                 call[-1:-1] = [ops.i32.const(len(originals)), ops.i32.add()]
             shared.body.items = self._gate_items(shared, members[0], call)
             for number, function in enumerate(members):
-                gate = self.gates[function] = module.add_function(type_)
-                gate.body.items = [*args, ops.i32.const(number), ops.call(shared)]
-                gate.settle()
+                self.gates[function] = module.add_function(
+                    type_, [*args, ops.i32.const(number), to_shared]
+                )
             originals += members
         start = module.const(ops.i32.const(0))
         segment = Element(REF_FUNC, originals, table=table, offset=start)

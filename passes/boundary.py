@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wasmir import (
@@ -21,12 +22,12 @@ from wasmir import (
     FuncType,
     Global,
     GlobalType,
-    Instr,
     NumType,
     RefType,
     Tag,
     UnsupportedError,
     exception_dialect,
+    instructions,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = [
     "Boundary",
     "Dialect",
     "by_name",
+    "chosen_dialect",
     "dialect_of",
     "find_stack_pointer",
     "matching",
@@ -71,10 +73,14 @@ class Dialect(Enum):
 
 
 def dialect_of(module: Module, wanted: str = "auto") -> Dialect:
+    """:func:`chosen_dialect` for a module."""
+    return chosen_dialect(used_dialect(module), wanted)
+
+
+def chosen_dialect(used: Dialect | None, wanted: str) -> Dialect:
     """The dialect that a module's code uses; exnref where it uses none. With anything but ``auto``
     that one, which must not be another than the module's. Raises UnsupportedError.
     """
-    used = used_dialect(module)
     if wanted == "auto":
         return used or Dialect.EXNREF
     if wanted not in {each.value for each in Dialect}:
@@ -177,7 +183,9 @@ def _is_function(type_: ValType) -> bool:
 
 
 def _referred(module: Module) -> Iterator[Function]:
-    """Every function that there is a reference to, outside of code and in it."""
+    """Every function that there is a reference to. What code refers to is named outside of it
+    too, or else the module isn't valid; but for code that was edited it is written only then.
+    """
     for element in module.elements:
         for item in element.items:
             if isinstance(item, Function):
@@ -189,7 +197,7 @@ def _referred(module: Module) -> Iterator[Function]:
     for table in module.tables:
         yield from _named(table.init)
     for function in module.functions:
-        if function.imported is None and b"\xd2" in function.code:
+        if function.imported is None and not function.is_raw and b"\xd2" in function.code:
             for row, immediates in function.distinct_instructions():
                 if row.name == "ref.func":
                     found = module.functions.numbered(immediates[0])
@@ -288,32 +296,17 @@ def _subtracted_from(module: Module) -> Global | None:
     if not suspects:
         return None
     counts = dict.fromkeys(suspects, 0)
-    defined = [each for each in module.functions if each.imported is None]
-    for function in defined[:_LOOKED_AT]:
-        head = _first_instructions(function)
+    defined = (each for each in module.functions if each.imported is None)
+    for function in islice(defined, _LOOKED_AT):
+        # One that was edited says no more about it than the others.
+        head = [*islice(instructions(function), 3)] if function.is_raw else []
         names = [instr.row.name for instr in head]
         if names[:1] == ["global.get"] and names[2:3] in (["i32.sub"], ["i64.sub"]):
-            found = head[0].immediates[0]
+            found = module.globals.numbered(head[0].immediates[0])
             if found in counts:
                 counts[found] += 1
     best = max(suspects, key=counts.__getitem__)
     return best if counts[best] else None
-
-
-def _first_instructions(function: Function) -> list[Instr]:
-    """Those before the first block or branch."""
-    was_open = function.is_open
-    found: list[Instr] = []
-    for item in function.body.items:
-        if isinstance(item, bytes):
-            found += function.module.instructions(item)
-        elif isinstance(item, Instr):
-            found.append(item)
-        else:
-            break
-    if not was_open:
-        function.close()
-    return found
 
 
 # The record

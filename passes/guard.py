@@ -49,6 +49,9 @@ I32, F64 = NumType.I32, NumType.F64
 HOST_RUNS, MODULE_RUNS, TERMINATED = 0, 1, 2
 """Values of ``state``."""
 
+_ROOM_FOR_HOOK = 200
+"""Frames that the stack must have room for when a hook is called."""
+
 
 @dataclass
 class DoorLocals:
@@ -329,6 +332,10 @@ class Guard:
             ops.table.get(self.hook),
             ops.ref.is_null(),
             If(plain, [ops.return_()]),
+            # If the stack ends here, then before anything is allowed: nothing would take it back.
+            ops.i32.const(_ROOM_FOR_HOOK),
+            ops.call(self._room()),
+            ops.drop(),
             # Through its gate, or else as code of the module that runs already.
             ops.global_.get(self.hook_is_bare),
             If(
@@ -340,6 +347,27 @@ class Guard:
             *self.set(self.running, 0),
             *self.set(self.allowed, 0),
         ]
+
+    def _room(self) -> Function:
+        """Calls itself so many times: the stack has room for as many frames, or this traps."""
+        room = self._function("room", FuncType((I32,), (I32,)))
+        room.body.items = [
+            ops.local.get(0),
+            If(
+                self.module.block_type((), (I32,)),
+                [
+                    ops.local.get(0),
+                    ops.i32.const(1),
+                    ops.i32.sub(),
+                    ops.call(room),
+                    # Not the last that it does, so that no compiler makes a loop of it.
+                    ops.local.get(0),
+                    ops.i32.add(),
+                ],
+                [ops.i32.const(0)],
+            ),
+        ]
+        return room
 
     def _build_gates(self) -> None:
         plain = self.module.block_type()
@@ -446,6 +474,8 @@ class Guard:
     def _build_exports(self) -> None:
         activation = self._function("activation", FuncType((), (F64,)), exported=True)
         activation.body.items = [
+            # The host runs. What a hook's last call was allowed is over, however it ended.
+            *self.set(self.allowed, 0),
             ops.global_.get(self.epoch),
             ops.f64.convert_i32_u(),
             ops.f64.const(4294967296.0),

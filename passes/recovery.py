@@ -25,7 +25,7 @@ from wasmir.passes.boundary import (
     Boundary,
     Dialect,
     by_name,
-    dialect_of,
+    chosen_dialect,
     find_stack_pointer,
     matching,
     read_record,
@@ -114,8 +114,9 @@ class _Work:
                 "nothing to guard: the module exports no function of its own and imports none"
             )
         originals = [each for each in module.functions if not each.imported]
-        dialect = dialect_of(module, wishes.dialect)
-        has_handlers = used_dialect(module) is not None
+        used = used_dialect(module)
+        has_handlers = used is not None
+        dialect = chosen_dialect(used, wishes.dialect)
         known = tuple(module.tags)
         adapters = Adapters(module, dialect, known=known)
         adapters.indirect = bool(boundary.visible) and wishes.tables == "guard"

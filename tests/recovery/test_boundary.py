@@ -306,7 +306,7 @@ def test_foreign_exceptions_and_code_that_cannot_clean_up(
     text: str, options: str, terminated: bool
 ) -> None:
     data, report = passed(text, f"recover{{notice=wasm{options}}}")
-    assert any("foreign exceptions that cross" in note for note in report.notes)
+    assert any("foreign exceptions that leave" in note for note in report.notes)
     code = """
         const error = new Error("mine");
         const env = { host() { throw error; } };
@@ -315,6 +315,81 @@ def test_foreign_exceptions_and_code_that_cannot_clean_up(
         return x.__wasmir_state.value === 2;
     """
     assert javascript(code, module=data) is terminated
+
+
+# As Emscripten does it without handlers: `invoke` calls back through the table, and JavaScript
+# catches what `throw` threw.
+INVOKES = """(module
+  (import "env" "invoke" (func $invoke (param i32) (result i32)))
+  (import "env" "throw" (func $throw))
+  (table (export "table") 1 funcref)
+  (elem (i32.const 0) $fails)
+  (func $fails call $throw)
+  (func (export "f") (result i32) (call $invoke (i32.const 0)))
+  (func (export "uncaught") call $throw)
+)"""
+
+
+@pytest.mark.parametrize("notice", ["host", "wasm"])
+@pytest.mark.parametrize("options", ["", ",dialect=legacy", ",dialect=legacy,identity=jstag"])
+def test_where_the_host_catches_for_a_module_its_instance_lives(notice: str, options: str) -> None:
+    data, _ = passed(INVOKES, f"recover{{notice={notice}{options}}}")
+    code = """
+        const thrown = new Error("mine");
+        const env = {
+          throw() { throw thrown; },
+          invoke(at) { try { x.table.get(at)(); } catch (error) { return error === thrown ? 7 : 8; } },
+        };
+        const { exports: x } = new WebAssembly.Instance(module, { env, WebAssembly });
+        const found = [x.f(), x.f(), x.__wasmir_state.value];
+        try { x.uncaught(); } catch (error) { found.push(error === thrown, x.__wasmir_state.value); }
+        return found;
+    """
+    assert javascript(code, module=data) == [7, 7, 0, True, 2]
+
+
+# The hook
+
+
+OVERFLOWS = """(module
+  (import "env" "host" (func $host))
+  (global $ran (export "ran") (mut i32) (i32.const 0))
+  (func (export "deeper") (call $host))
+  (func (export "procedure") (global.set $ran (i32.const 1)))
+)"""
+
+
+@pytest.mark.parametrize("hook", ["x.procedure", "ofHost"])
+def test_a_hook_that_the_stack_has_no_room_for_allows_nothing(hook: str) -> None:
+    # An abort that is noticed where the stack is all but full: what the hook was allowed must not
+    # be there for whoever calls next.
+    data, _ = passed(OVERFLOWS, "recover{notice=wasm}")
+    code = """
+        const relay = new WebAssembly.Module(new Uint8Array([
+          0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 2, 7, 1, 1, 109, 1, 102, 0, 0, 7, 5, 1, 1,
+          102, 0, 0 ]));
+        let terminated = 0, ran = 0, hooked = 0;
+        for (let padding = 0; padding < 40; padding++) {
+          const { exports: x } = new WebAssembly.Instance(module, { env: { host() {} } });
+          const f = () => void hooked++;
+          const ofHost = new WebAssembly.Instance(relay, { m: { f } }).exports.f;
+          x.__wasmir_set_on_abort(HOOK);
+          x.__wasmir_state.value = 1;      // as an abort leaves it
+          // From the stack's end upwards, with more room each time.
+          const down = (...rest) => {
+            try { down(...rest); } catch {}
+            if (x.__wasmir_state.value !== 2) try { x.deeper(); } catch {}
+          };
+          down(...Array(padding));
+          terminated += x.__wasmir_state.value === 2;
+          hooked += x.ran.value;
+          x.ran.value = 0;
+          try { x.procedure(); } catch {}
+          ran += x.ran.value;
+        }
+        return [terminated, ran, hooked > 0];
+    """
+    assert javascript(code.replace("HOOK", hook), module=data) == [40, 0, False]
 
 
 # What can't be right

@@ -385,13 +385,21 @@ class Module:
         return group.types
 
     def add_function(
-        self, type_: Type | FuncType, *, name: str | None = None, exported: str | None = None
+        self,
+        type_: Type | FuncType,
+        instrs: Iterable[Instr] = (),
+        *,
+        name: str | None = None,
+        exported: str | None = None,
     ) -> Function:
-        """A new function with an empty body, which :attr:`Function.body` opens."""
+        """A new function without locals, of so many instructions without blocks or branches;
+        :attr:`Function.body` opens it. For a pass that adds thousands of small functions this is
+        some times faster than giving each a tree.
+        """
         from wasmir.ir.function import Function
 
         function = Function(self, self._type_of(type_), 0)
-        function._code = b"\0\x0b"
+        function._code = b"\0" + codec().encode_instrs(self, instrs) + b"\x0b"
         return self._added(function, name, exported)
 
     def add_table(

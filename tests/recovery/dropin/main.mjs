@@ -153,6 +153,11 @@ async function survive() {
   seen.hooked = hooked;
   seen.told = [...told];
   seen.state = first.exports.__wasmir_state.value;
+  if (seen.state !== 2) {
+    // Nothing was lost: an overflow in frames of JavaScript's, which the glue caught.
+    seen.works.push(await opened.work());
+    return;
+  }
   if (options.reset !== "in-place") {
     seen.after = callEverything(first);
     seen.refused = await attempt(() => opened.work());

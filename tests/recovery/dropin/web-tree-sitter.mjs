@@ -15,6 +15,8 @@ class A extends B { #private = 1; static { this.x = 2 } get y() { return super.y
 `;
 
 let started = 0;
+// A parser's finalizer would call the terminated module, and what it throws would end the process.
+const kept = [];
 
 export async function open({ folder, modules }) {
   const url = `${pathToFileURL(join(folder, "web-tree-sitter.mjs"))}?${started++}`;
@@ -57,12 +59,14 @@ export async function open({ folder, modules }) {
     aborts: {
       "out of bounds": () => {
         const parser = new Parser();
+        kept.push(parser);
         parser[0] = 0x7ffffff0;
         return parser.reset();
       },
       // Past the parser's frames, which have no handlers.
       "an exception of the host's": () => {
         const parser = new Parser();
+        kept.push(parser);
         parser.setLanguage(language);
         return parser.parse(() => {
           throw new Error("no text");
