@@ -116,8 +116,8 @@ class _AbortError(Exception):
     """A trap, or an overflow."""
 
 
-class _HostOverflowError(_AbortError):
-    """The host's own stack ended; nobody but the host can say what that was."""
+class _HostTrapError(_AbortError):
+    """The host's own error, which no handler of the module sees; it comes out as it is."""
 
 
 class _CutError(_AbortError):
@@ -210,12 +210,14 @@ class Ledger:
 class World:
     """The host and its instance. ``in_wasm``: the module notices aborts by itself, with the next
     call; ``auto``: an abort that was noticed schedules a reset; ``tells_cut``: a call whose
-    instance was replaced by another one counts as refused.
+    instance was replaced by another one counts as refused; ``traps_for_errors``: errors of the host
+    are traps to the module.
     """
 
     in_wasm: bool = False
     auto: bool = False
     tells_cut: bool = False
+    traps_for_errors: bool = False
     ledger: Ledger = field(default_factory=Ledger)
     ended: list[tuple[Any, ...]] = field(default_factory=list)
     foreign: int = 0
@@ -268,7 +270,7 @@ class World:
         try:
             return self._answer(ledger, name, numbers, part)
         except _AbortError as error:
-            if ledger.replaced and not isinstance(error, _HostOverflowError):
+            if ledger.replaced and not isinstance(error, _HostTrapError):
                 raise _CutError from error
             if not ledger.dead:
                 self.aborts += 1
@@ -313,8 +315,11 @@ class World:
             for step in part["steps"]:
                 self._step(step)
             self._end(part["end"])
-        except (_PanicError, _ForeignError, _RefusedError):
-            self._back(ledger)
+        except (_PanicError, _ForeignError, _RefusedError, _AbortError) as error:
+            if self.traps_for_errors:
+                raise _HostTrapError from error
+            if not isinstance(error, _AbortError):
+                self._back(ledger)
             raise
         self._back(ledger)
 
@@ -324,7 +329,7 @@ class World:
                 self.foreign += 1
                 raise _ForeignError(self.foreign - 1)
             case "overflow":
-                raise _HostOverflowError
+                raise _HostTrapError
             case "trap again":
                 raise _AbortError
 
