@@ -16,7 +16,52 @@ __all__ = ["GuardAborts"]
 
 @dataclass(frozen=True)
 class GuardAborts(Pass):
-    """Terminate an instance that a trap left in an undefined state."""
+    """Terminate an instance that a trap left in an undefined state.
+
+    A *gate* is a function that the host can call, a *door* a call that can reach the host. Gates
+    count activations in and out; when an activation never came back, the instance is terminated:
+    its gates throw ``__wasmir_terminated``, frames of it that are still there trap at their doors,
+    and nothing of it runs but a hook. ``__wasmir_reset_state``, where there is one, puts it back.
+
+    Before::
+
+        (func $f (export "f") (param i32)
+          (call $import (local.get 0)))
+
+    After, under ``notice=host``, where the host notices aborts and calls ``__wasmir_terminate``::
+
+        (func (export "f") (param i32)       ;; the gate
+          call $enter                        ;; refuses, resets if that is due, counts in
+          block $out (result exnref)
+            try_table (catch_all_ref $out)
+              (call $f (local.get 0))
+            end
+            call $leave                      ;; counts out
+            return
+          end
+          call $leave
+          throw_ref)
+        (func $f (param i32)
+          (call $door (local.get 0)))
+        (func $door (param i32)
+          ;; note the epoch; in a terminated instance only the hook goes on
+          ;; call the import, in a try_table
+          ;; trap if there was a reset since, or the instance was terminated meanwhile
+        )
+
+    Under ``notice=wasm`` the module finds out by itself, at the next gate, or at the door behind
+    which the host swallowed a trap: gates and doors keep in ``__wasmir_state`` who runs. What
+    unwinds through a door and no handler sees goes unnoticed then, unless the import is a ``leaf``.
+
+    Exported: ``__wasmir_state`` (0 the host runs, 1 the module does, 2 terminated; the host may
+    write 2), ``__wasmir_terminate``, ``__wasmir_activation`` (epoch * 2^32 + depth),
+    ``__wasmir_set_on_abort`` (a hook ``[] -> []``, for the one before), the tag
+    ``__wasmir_terminated``, and where there is a reset ``__wasmir_schedule_reinit`` and
+    ``__wasmir_reset_state``. Imports from ``wasmir`` are resolved: ``set_on_abort``, ``schedule_reinit``, ``is_terminated``,
+    ``epoch``.
+
+    A module that is guarded already stays as it is.
+    """
 
     name: ClassVar[str] = "guard-aborts"
 

@@ -338,11 +338,14 @@ def test_where_the_host_catches_for_a_module_its_instance_lives(notice: str, opt
         const thrown = new Error("mine");
         const env = {
           throw() { throw thrown; },
-          invoke(at) { try { x.table.get(at)(); } catch (error) { return error === thrown ? 7 : 8; } },
+          invoke(at) {
+            try { x.table.get(at)(); } catch (error) { return error === thrown ? 7 : 8; }
+          },
         };
         const { exports: x } = new WebAssembly.Instance(module, { env, WebAssembly });
         const found = [x.f(), x.f(), x.__wasmir_state.value];
-        try { x.uncaught(); } catch (error) { found.push(error === thrown, x.__wasmir_state.value); }
+        try { x.uncaught(); } catch (error) { found.push(error === thrown); }
+        found.push(x.__wasmir_state.value);
         return found;
     """
     assert javascript(code, module=data) == [7, 7, 0, True, 2]

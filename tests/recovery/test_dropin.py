@@ -48,9 +48,7 @@ class Program:
 
 
 PROGRAMS = {
-    "resvg": Program(
-        ("resvg",), {"out of bounds": "AbortError", "a null pointer": "Error"}
-    ),
+    "resvg": Program(("resvg",), {"out of bounds": "AbortError", "a null pointer": "Error"}),
     # Its glue keeps functions that it put into the table, and files.
     "sql-js": Program(("sql-js",), {"out of bounds": "AbortError"}, resets=False, identical=1),
     "web-tree-sitter": Program(
