@@ -16,13 +16,14 @@ from corpus.build import wasm_tools
 from tests.fuzz.cases import Frames, framed, framed_mutation, mutation, seed_frames
 from tests.support import Missing, spec_tests
 from wasmir import DialectWarning, Module, WasmError
+from wasmir.features import FEATURES as KNOWN_FEATURES
 from wasmir.isa import tokens
 from wasmir.wire import encode_unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["KINDS", "Verdicts", "cases", "judge"]
+__all__ = ["KINDS", "Verdicts", "cases", "features_of", "judge"]
 
 FEATURES = (
     "wasm3,legacy-exceptions,threads,wide-arithmetic,stack-switching,custom-descriptors,"
@@ -75,15 +76,15 @@ EXPLAINED: dict[str, tuple[re.Pattern[str] | None, re.Pattern[str] | None]] = {
 """Differences, with what each says: ``None`` for valid."""
 
 
-def judge(data: bytes) -> Verdicts:
+def judge(data: bytes, features: str = FEATURES) -> Verdicts:
     ours = None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DialectWarning)
-            Module.from_bytes(data).validate(features=FEATURES)
+            Module.from_bytes(data).validate(features=features)
     except WasmError as error:
         ours = str(error)
-    result = _run("validate", "-f", FEATURES, "-", data=data)
+    result = _run("validate", "-f", features, "-", data=data)
     theirs = None
     if result.returncode:
         theirs = result.stderr.decode(errors="replace").strip() or "no reason"
@@ -247,10 +248,33 @@ def byte_mutation(random: Random) -> bytes | None:
     return frames.changed((body, 0), changed).joined()
 
 
+def fewer_features(random: Random) -> bytes | None:
+    """A module of wasm-tools' or of the suite, judged with fewer features: see
+    :func:`features_of`.
+    """
+    suite = _suite()
+    if suite and random.random() < 0.6:
+        return random.choice(suite).read_bytes()
+    return smith(random)
+
+
+def features_of(kind: str, number: int) -> str:
+    """What is on when a module is judged."""
+    if kind != "fewer-features":
+        return FEATURES
+    random = Random(f"features {number}")
+    # Those that wasm-tools has, too.
+    known = sorted(KNOWN_FEATURES.keys() - {"mvp", "branch-hinting", "fp16"})
+    return ",".join(
+        ["all", *(f"-{name}" for name in random.sample(known, random.choice([1, 1, 2, 3])))]
+    )
+
+
 KINDS: dict[str, tuple[float, Callable[[Random], bytes | None]]] = {
     "smith": (0.2, smith),
     "mutated-smith": (0.1, mutated_smith),
-    "code-mutation": (0.4, code_mutation),
+    "fewer-features": (0.1, fewer_features),
+    "code-mutation": (0.3, code_mutation),
     "section-mutation": (0.1, section_mutation),
     "byte-mutation": (0.1, byte_mutation),
     "mutation": (0.05, mutation),

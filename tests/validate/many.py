@@ -18,7 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.validate.agreement import KINDS, cases, judge
+from tests.validate.agreement import KINDS, cases, features_of, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,7 +88,7 @@ def run(chunk: Chunk) -> Chunk:
     """Judge the modules of a chunk."""
     for number, data in cases(chunk.kind, chunk.numbers):
         try:
-            verdicts = judge(data)
+            verdicts = judge(data, features_of(chunk.kind, number))
         except Exception:  # noqa: BLE001 - whatever it is, it is reported
             chunk.outcomes["FAILED"] += 1
             chunk.failures.append(f"{chunk.kind} {number}: {traceback.format_exc()}")

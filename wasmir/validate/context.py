@@ -53,9 +53,9 @@ __all__ = ["Context"]
 # What messages call the entities of a space, where it isn't what the IR calls them.
 _WHAT = {"elem": "elem segment", "func": "function"}
 
+# Those that there were before there were more, and which then could be null always.
+_OLD_HEAPS = frozenset({AbstractHeap.FUNC, AbstractHeap.EXTERN})
 _HEAP_FEATURES: dict[AbstractHeap, Feature] = {
-    AbstractHeap.FUNC: REFERENCE_TYPES,
-    AbstractHeap.EXTERN: REFERENCE_TYPES,
     AbstractHeap.EXN: EXCEPTIONS,
     AbstractHeap.NOEXN: EXCEPTIONS,
     AbstractHeap.CONT: STACK_SWITCHING,
@@ -90,12 +90,17 @@ class Context:
         if type_ is NumType.V128:
             self.require(SIMD, type_)
         elif isinstance(type_, RefType):
+            self.require(REFERENCE_TYPES, type_)
             heap = type_.heap
             if isinstance(heap, Concrete):
-                self.require(CUSTOM_DESCRIPTORS if heap.exact else FUNCTION_REFERENCES, type_)
-            else:
+                if GC not in self.features:
+                    self.require(FUNCTION_REFERENCES, type_)
+                if heap.exact:
+                    self.require(CUSTOM_DESCRIPTORS, type_)
+            elif heap in _OLD_HEAPS:
                 if not type_.nullable:
                     self.require(FUNCTION_REFERENCES, type_)
+            else:
                 self.require(_HEAP_FEATURES.get(heap, GC), type_)
 
     # Finding things

@@ -27,6 +27,7 @@ from wasmir.features import (
 )
 from wasmir.ir.function import Function
 from wasmir.ir.imports import ExternKind
+from wasmir.ir.segment import REF_FUNC
 from wasmir.types import (
     FUNCREF,
     ArrayType,
@@ -66,6 +67,8 @@ class Sections:
     def check(self) -> None:
         """Check it all. Raises MalformedError, InvalidError."""
         module = self.module
+        if module._data_counted:
+            self.code.require(BULK_MEMORY, "a data count section")
         self._types()
         self._each("import", module.imports, self._import)
         imported = len([each for each in module.globals if each.imported is not None])
@@ -307,6 +310,12 @@ class Sections:
     def _element(self, element: Element) -> None:
         code = self.code
         everything = len(self.module.globals)
+        # Lists of functions are as old as segments.
+        if element.type != FUNCREF and (
+            element.type != REF_FUNC
+            or any(not isinstance(each, Function) for each in element.items)
+        ):
+            code.check_type(element.type)
         type_ = cast("RefType", code.types.value(element.type))
         if element.offset is not None:
             table = element.table
