@@ -292,8 +292,13 @@ class Guard:
             epoch, depth = self._look(store)
             if self._is_terminated(store):
                 # Who noticed is the module, or another host.
-                if refused or is_trap:
+                is_other = not refused and not is_trap
+                is_news = self._seen != self._place(epoch) and self._aborted is noted.aborted
+                if epoch == noted.epoch or not is_other:
                     self._tell(error, epoch)
+                # What ended the instance by leaving code without handlers comes out as it is.
+                if is_other and is_news and epoch == noted.epoch:
+                    return error
             elif not refused and depth > (noted.depth if epoch == noted.epoch else 0):
                 self._abort(store, error, epoch)
         # Whoever stops a program wants it stopped, and to find out how.

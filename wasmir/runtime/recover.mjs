@@ -187,7 +187,11 @@ function makeGuard(instance, wishes, imports) {
     if (unsaid) noted(...unsaid);
     else if (state.value === 2) {
       // Who noticed is the module, or another loader.
-      if (then.raw === raw && (refused || isTrap(error))) noted(error, now);
+      const isOther = !refused && !isTrap(error);
+      const isNews = same && then.raw === raw && seen !== place(now) && mark.aborted === then.aborted;
+      if (then.raw === raw && (same || !isOther)) noted(error, now);
+      // An exception that ended the instance by leaving code without handlers comes out as it is.
+      if (isNews && isOther) return error;
     } else if (then.raw === raw && !refused) {
       const most = limit ?? (same ? running(before, then) : 0);
       if (running(now, mark) > most) abort(error, now);
