@@ -66,6 +66,17 @@ EXPORT("work") int work(int n) {
   return done;
 }
 
+// The same for those who ask for too much: a status, because exceptions are no aborts.
+EXPORT("careful") int careful(int n) {
+  try {
+    if (n > 1000)
+      throw n;
+    return work(n);
+  } catch (int) {
+    return -1;
+  }
+}
+
 EXPORT("start_again") void start_again() { schedule_reinit(); }
 EXPORT("terminated") int terminated() { return is_terminated(); }
 EXPORT("resets") int resets() { return epoch(); }

@@ -161,6 +161,11 @@ def test_a_handler_that_traps(program: Program) -> None:
     assert ended == [[NOTHING], *noticed, ["refused"]]
 
 
+def test_panics_are_no_aborts(program: Program) -> None:
+    ended = program.run(("choose", TELLING), ("careful", 5), ("careful", 5000), ("work", 1))
+    assert ended == [[NOTHING], [5], [-1], [6]]
+
+
 def test_a_reset_of_a_healthy_instance(program: Program) -> None:
     steps: list[Step] = [("work", 2), ("work", 3), ("resets",), ("choose", NOTHING)]
     ended = program.run(("choose", TELLING), *steps, ("start_again",), *steps)
