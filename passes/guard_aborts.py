@@ -57,8 +57,8 @@ class GuardAborts(Pass):
     write 2), ``__wasmir_terminate``, ``__wasmir_activation`` (epoch * 2^32 + depth),
     ``__wasmir_set_on_abort`` (a hook ``[] -> []``, for the one before), the tag
     ``__wasmir_terminated``, and where there is a reset ``__wasmir_schedule_reinit`` and
-    ``__wasmir_reset_state``. Imports from ``wasmir`` are resolved: ``set_on_abort``, ``schedule_reinit``, ``is_terminated``,
-    ``epoch``.
+    ``__wasmir_reset_state``. Imports from ``wasmir`` are resolved: ``set_on_abort``,
+    ``schedule_reinit``, ``is_terminated``, ``epoch``.
 
     A module that is guarded already stays as it is.
     """
