@@ -2,7 +2,8 @@
 
 Nanoseconds beyond what the same crossing takes in the module as it was: in V8, and in wasmtime
 where it is installed (which runs the exnref dialect only). The least of rounds in which all modules
-take turns: what else the machine does only adds. Bytes: of one gate and one door, and in all of DuckDB, where it is fetched.
+take turns: what else the machine does only adds. Bytes: of one gate and one door, and in all of
+DuckDB, where it is fetched.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +136,7 @@ def _in_wasmtime(
         around = instance(caller, [exports["gate"]])
         exports["table"].set(store, 1, around["plain"])
         loops[key] = {
-            row: lambda loop=loop: loop(store, count)
+            row: partial(loop, store, count)
             for row, loop in {
                 "gate, from Wasm": around["call"],
                 "import door": exports["imports"],
