@@ -31,7 +31,6 @@ from wasmir.ir.segment import REF_FUNC
 from wasmir.types import (
     FUNCREF,
     ArrayType,
-    Concrete,
     ContType,
     FieldType,
     FuncType,
@@ -43,7 +42,7 @@ from wasmir.types import (
 from wasmir.validate.subtyping import named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from wasmir.ir.const import Const
     from wasmir.ir.module import Module
@@ -116,7 +115,7 @@ class Sections:
                 if len(group.types) != 1:
                     code.require(GC, "a recursive group")
                 for place, entry in enumerate(group.types, start):
-                    self._check_mentioned(entry, place, count)
+                    self._check_above(entry, place)
                 types.add_group(group)
                 for entry in group.types:
                     self._definition(entry)
@@ -125,12 +124,9 @@ class Sections:
                     error.offset = group._wire[0]
                 raise
 
-    def _check_mentioned(self, type_: Type, place: int, end: int) -> None:
-        """What a type mentions is in its group or in front, and its supertypes before it."""
+    def _check_above(self, type_: Type, place: int) -> None:
+        """Supertypes come before; what else is mentioned is looked for when the group is added."""
         _check_inside(type_)
-        for mentioned in _mentioned(type_):
-            if self._number(mentioned) >= end:
-                raise InvalidError(f"unknown type {mentioned}")
         for above in type_.definition.supertypes:
             if self._number(above) >= place:
                 raise InvalidError(f"unknown type {above}: the super type comes later")
@@ -350,24 +346,6 @@ class Sections:
 
     def _constant(self, const: Const, wanted: ValType, visible: int) -> None:
         self.code.check_constant(const.code, wanted, visible)
-
-
-def _mentioned(type_: Type) -> Iterator[Any]:
-    """The types in the definition of a type, supertypes and descriptors not among them."""
-    definition = type_.definition
-    match definition.composite:
-        case FuncType(params, results):
-            inside: Any = (*params, *results)
-        case StructType(fields):
-            inside = tuple(field.storage for field in fields)
-        case ArrayType(field):
-            inside = (field.storage,)
-        case ContType(heap):
-            yield heap.type
-            inside = ()
-    for each in inside:
-        if isinstance(each, RefType) and isinstance(each.heap, Concrete):
-            yield each.heap.type
 
 
 def _check_inside(type_: Type) -> None:
