@@ -408,13 +408,14 @@ function makeGuard(instance, wishes, imports) {
   }
 
   for (const [name, value] of Object.entries(raw)) {
-    const isOurs = name.startsWith("__wasmir_") && name !== "__wasmir_set_on_abort";
-    if (typeof value === "function" && !isOurs) {
+    // Glue that goes through all exports (Emscripten's, for dynamic linking) finds only its own.
+    const enumerable = !name.startsWith("__wasmir_");
+    if (typeof value === "function" && (enumerable || name === "__wasmir_set_on_abort")) {
       const make = options.promising.includes(name) ? standForPromising : standFor;
       const isPlain = make === standFor && !options.async.includes(name);
       const call = (isPlain && standIns.get(value)) || standForExport(name, make);
-      define(self.exports, name, { value: call, enumerable: true });
-    } else define(self.exports, name, { get: () => raw[name], enumerable: true });
+      define(self.exports, name, { value: call, enumerable });
+    } else define(self.exports, name, { get: () => raw[name], enumerable });
   }
   Object.freeze(self.exports);
   present(given);
