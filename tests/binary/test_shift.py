@@ -107,7 +107,7 @@ def fields(data: bytes) -> list[str]:
     text = re.sub(r"\(tag (\d+)\)\)", lambda found: f"(tag ${tags[int(found[1])]}))", text)
     assert text.startswith("(module"), text
     lines = text.splitlines()[1:-1]
-    starts = [at for at, line in enumerate(lines) if re.match(r"  \(\w", line)]
+    starts = [at for at, line in enumerate(lines) if re.match(r"  \(@?\w", line)]
     return ["\n".join(lines[a:b]) for a, b in zip(starts, [*starts[1:], None], strict=True)]
 
 
