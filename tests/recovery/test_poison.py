@@ -160,6 +160,26 @@ def test_by_the_loader(variant: Variant, reset: str, tmp_path: Path) -> None:
     assert ("refused" in outcome.ended) == (reset != "in-place")
 
 
+@pytest.mark.parametrize(
+    ("dialect", "passes"),
+    [
+        ("legacy", "legacy-to-exnref,recover"),
+        ("legacy", "recover,legacy-to-exnref"),
+        ("legacy", "recover{identity=jstag},legacy-to-exnref"),
+        ("exnref", "exnref-to-legacy,recover"),
+        ("exnref", "recover{share=true}"),
+    ],
+)
+def test_beside_a_conversion(dialect: str, passes: str, tmp_path: Path) -> None:
+    """Before it, or behind it; and with gates that share their bodies."""
+    variant = Variant(dialect, "host")
+    opened = Module.from_bytes(Variant(dialect).module())
+    Pipeline.parse(passes).run(opened)
+    outcome = send(tmp_path, variant, data=opened.to_bytes())
+    assert (outcome.wrong, outcome.leaks) == ([], 0)
+    assert outcome.aborts > MANY
+
+
 @pytest.mark.parametrize("variant", UNMODIFIED, ids=str)
 def test_unmodified_one_bad_request_poisons_the_rest(variant: Variant, tmp_path: Path) -> None:
     """Wrong answers in nearly every schedule with an abort, and none that is refused."""
