@@ -45,6 +45,7 @@ __all__ = [
     "chosen_dialect",
     "dialect_of",
     "find_stack_pointer",
+    "kept_by_glue",
     "matching",
     "read_record",
     "survey_boundary",
@@ -167,6 +168,23 @@ def _visible(module: Module) -> Iterator[str]:
             yield f"the export {export} passes function references"
         if isinstance(entity, Tag) and any(map(_is_function, entity.type.func.params)):  # type: ignore[union-attr]
             yield f"exceptions of the exported tag {export} carry function references"
+
+
+def kept_by_glue(module: Module) -> Iterator[str]:
+    """What glue may keep of an instance that a reset in place takes away, each in a few words."""
+    exported = [export.entity for export in module.exports]
+    for table in module.tables:
+        grows = table.type.limits.maximum != table.type.limits.minimum
+        if table in exported and grows and _is_function(table.type.element):
+            yield (
+                f"a reset takes away what the host put into table {table}, and some glue keeps "
+                "its places (Emscripten's addFunction)"
+            )
+    if any(import_.name.startswith(_REGISTERS) for import_ in module.imports):
+        yield "its classes are registered with the glue (embind), which takes them only once"
+
+
+_REGISTERS = "_embind_register_"
 
 
 def _passes_functions(type_: FuncType) -> bool:

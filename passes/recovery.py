@@ -27,6 +27,7 @@ from wasmir.passes.boundary import (
     by_name,
     chosen_dialect,
     find_stack_pointer,
+    kept_by_glue,
     matching,
     read_record,
     survey_boundary,
@@ -212,12 +213,17 @@ class _Work:
         try:
             wishes = self.wishes
             options = ResetOptions(wishes.include_imports, wishes.accept_partial, wishes.init)
-            return plan_reset(self.module, options)
+            plan = plan_reset(self.module, options)
         except UnsupportedError as error:
             if wish == "true":
                 raise
             self.note(error.reason)
             return None
+        self.report.notes += [
+            f"{why}: with such glue, make a new instance instead of a reset in place"
+            for why in kept_by_glue(self.module)
+        ]
+        return plan
 
     def _again(self, plan: ResetPlan, adapters: Adapters) -> Function | None:
         """The gate of what runs after a reset: the start function, and what glue calls once."""
