@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, ClassVar
 
-from wasmir import Pass, PassReport
+from wasmir import Pass, PassReport, UnsupportedError
 from wasmir.passes.recovery import Wishes, apply
 
 if TYPE_CHECKING:
@@ -98,20 +98,11 @@ class GuardAborts(Pass):
     dialect: str = field(default="auto", metadata={"help": "exnref, legacy, none, or the module's"})
 
     def run(self, module: Module) -> PassReport:
-        return apply(
-            module,
-            Wishes(
-                self.name,
-                dialect=self.dialect,
-                notice=self.notice,
-                tables=self.tables,
-                auto_reset=self.auto_reset,
-                leaf=self.leaf,
-                tail_calls=self.tail_calls,
-                share=self.share,
-                reset=self.reset,
-                init=self.init,
-                include_imports=self.include_imports,
-                accept_partial=self.accept_partial,
-            ),
-        )
+        """Raises UnsupportedError where it can't be right; then nothing was changed."""
+        if self.notice not in ("host", "wasm"):
+            raise UnsupportedError(f"{self.name}: notice={self.notice}: there are host, wasm")
+        return apply(module, self.wishes())
+
+    def wishes(self) -> Wishes:
+        """The options, for who carries them out."""
+        return Wishes(self.name, **{each.name: getattr(self, each.name) for each in fields(self)})

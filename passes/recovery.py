@@ -84,7 +84,6 @@ def apply(module: Module, wishes: Wishes) -> PassReport:
         report.notes.append("the module is recovered already: nothing was changed")
         return report
     for option, value, known in (
-        ("notice", wishes.notice, ("", "host", "wasm")),
         ("tables", wishes.tables, ("guard", "exports-only")),
         ("on_foreign", wishes.on_foreign, ("auto", "survive", "abort")),
         ("identity", wishes.identity, ("", "jstag")),

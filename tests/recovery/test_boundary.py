@@ -412,6 +412,7 @@ def test_a_hook_that_the_stack_has_no_room_for_allows_nothing(hook: str) -> None
         ("recover{dialect=none}", "the module's code catches (legacy)"),
         ("recover{dialect=other}", "there are auto, exnref, legacy and none"),
         ("recover{notice=nobody}", "notice=nobody: there are host, wasm"),
+        ('guard-aborts{notice=""}', "notice=: there are host, wasm"),
         ("recover{stack_pointer=nosuch}", "no global named 'nosuch'"),
         ("recover{leaf=nosuch}", "no imported function matches 'nosuch'"),
         ("guard-aborts{tables=some}", "tables=some: there are guard, exports-only"),
