@@ -135,6 +135,11 @@ class _Work:
                 "without exception handling: exceptions pass unseen, refusals are traps, the "
                 "stack pointer is not restored"
             )
+        if wishes.notice and any(each.type.limits.shared for each in module.memories):
+            self.note(
+                "memory is shared, but each thread's instance has a state of its own: the others "
+                "don't see that one aborted"
+            )
         plan = self._reset() if wishes.notice else None
         if wishes.tag:
             adapters.mark = self._mark(dialect, known)

@@ -475,6 +475,12 @@ def test_imported_state_is_reset_only_on_request() -> None:
     assert javascript(code, module=data) == [3, 4, 1, 3]
 
 
+def test_threads_are_told_of() -> None:
+    text = '(module (memory 1 1 shared) (func (export "f")))'
+    _, report = passed(text, "recover")
+    assert any("each thread's instance has a state of its own" in note for note in report.notes)
+
+
 def test_a_relocatable_object_is_refused() -> None:
     module = '(module (@custom "linking" "\\02") (func (export "f")))'
     assert "relocatable" in refused(module, "recover")
