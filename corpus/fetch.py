@@ -23,11 +23,11 @@ from corpus.files import sha256_of, write_whole
 from corpus.manifest import CorpusError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from corpus.manifest import External
 
-__all__ = ["fetch", "npm_pack", "pip_download"]
+__all__ = ["fetch", "npm_files", "npm_pack", "pip_download"]
 
 
 def fetch(entry: External) -> bool:
@@ -50,6 +50,25 @@ def fetch(entry: External) -> bool:
                 _check(file.member, hashlib.sha256(data).hexdigest(), file.sha256)
                 write_whole(entry.folder / file.name, data)
     return True
+
+
+def npm_files(
+    package: str, sha256: str, choose: Callable[[list[str]], Iterable[str]]
+) -> Iterator[tuple[str, bytes]]:
+    """Files of an npm package that are no modules, by their names in its archive: those that
+    ``choose`` gives of all names, in that order. Raises CorpusError.
+    """
+    with tempfile.TemporaryDirectory(prefix="wasmir-fetch-") as name:
+        archive = npm_pack(package, Path(name))
+        _check(archive.name, sha256_of(archive), sha256)
+        with tarfile.open(archive, "r:gz") as tar:
+            names = [each.name for each in tar if each.isfile()]
+        with _opened(archive) as read:
+            for member in choose(names):
+                data = read(member)
+                if data is None:
+                    raise CorpusError(f"{archive.name} has no file {member}")
+                yield member, data
 
 
 @contextmanager

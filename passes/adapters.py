@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from wasmir import Global, Instr, Item, Module, Table, Tag, Type, ValType
     from wasmir.passes.guard import DoorLocals, Guard
 
-__all__ = ["Adapters", "Mark", "caught_by", "install", "payload_of", "redirect_references"]
+__all__ = ["Adapters", "Mark", "caught_by", "install", "redirect_references"]
 
 I32 = NumType.I32
 
@@ -214,7 +214,7 @@ class Adapters:
             elif abort:
                 # Without a mark, what has no tag that the module names is foreign.
                 for tag in self.known:
-                    kept: list[Item] = [*[ops.drop() for _ in payload_of(tag)], *last]
+                    kept: list[Item] = [*[ops.drop() for _ in tag.params], *last]
                     attempt.catches.append(Catch(tag, [*kept, Rethrow(attempt)]))
                 last = [*restore, *abort]
             attempt.catches.append(Catch(None, [*last, Rethrow(attempt)]))
@@ -267,9 +267,8 @@ class Adapters:
             callee = table.type.limits.address
         door = self.module.add_function(FuncType((*func.params, callee), func.results))
         target = len(func.params)
-        args: list[Item] = [*map(ops.local.get, range(target + 1))]
         call: list[Item] = [
-            *args,
+            *map(ops.local.get, range(target + 1)),
             ops.call_ref(type_) if table is None else ops.call_indirect(type_, table),
         ]
         items: list[Item] = []
@@ -279,8 +278,7 @@ class Adapters:
             items = [fine, *self._door_items(door, func.results, call, indirect=True)]
             fine.items = [
                 *self._can_call(type_, table, target, fine),
-                *args,
-                ops.call_ref(type_) if table is None else ops.call_indirect(type_, table),
+                *call,
                 ops.unreachable(),
             ]
         else:
@@ -339,7 +337,7 @@ class Adapters:
                 value = door.body.add_local(EXTERNREF)
                 for tag in self.known:
                     # It may be JSTag by another name, and then handlers ask for it by that.
-                    if tag.imported is not None and payload_of(tag) == (EXTERNREF,):
+                    if tag.imported is not None and tag.params == (EXTERNREF,):
                         kept: list[Item] = [ops.drop(), *back(), Rethrow(attempt)]
                         attempt.catches.append(Catch(tag, kept))
                 # Marks don't nest: the value is the same.
@@ -379,12 +377,6 @@ class Adapters:
         ]
 
 
-def payload_of(tag: Tag) -> tuple[ValType, ...]:
-    """What the tag's exceptions carry."""
-    func = tag.type.func
-    return () if func is None else func.params
-
-
 def caught_by(
     module: Module, tags: Iterable[Tag], known: Block, caught: int
 ) -> tuple[list[Clause], list[Item]]:
@@ -405,7 +397,7 @@ def caught_by(
     blocks: dict[tuple[ValType, ...], Block] = {(): known}
     inside = known.items
     for tag in tags:
-        params = payload_of(tag)
+        params = tag.params
         if params not in blocks:
             payload = blocks[params] = Block(module.block_type((), (*params, EXNREF)))
             inside += [

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "INTRINSICS",
+    "JS_TAG",
     "OURS",
     "RECORD",
     "Boundary",
@@ -45,6 +46,7 @@ __all__ = [
     "chosen_dialect",
     "dialect_of",
     "find_stack_pointer",
+    "is_js_tag",
     "kept_by_glue",
     "matching",
     "read_record",
@@ -63,6 +65,15 @@ RECORD = "wasmir.recovery"
 """The custom section that tells tools and loaders what was done."""
 
 _JS_STRING_BUILTINS = "wasm:"
+
+
+JS_TAG = ("WebAssembly", "JSTag")
+"""Where the tag is imported from whose exceptions carry what JavaScript threw."""
+
+
+def is_js_tag(tag: Tag) -> bool:
+    """Whether a tag is that one, by the name that it has in the JavaScript API."""
+    return tag.imported is not None and (tag.imported.module, tag.imported.name) == JS_TAG
 
 
 class Dialect(Enum):
@@ -149,7 +160,7 @@ def survey_boundary(module: Module) -> Boundary:
 
 def _visible(module: Module) -> Iterator[str]:
     """Ways in which function references cross the boundary, each in a few words."""
-    exported = [export.entity for export in module.exports]
+    exported = {export.entity for export in module.exports}
     for table in module.tables:
         if _is_function(table.type.element) and (table.imported or table in exported):
             yield f"table {table} is {'imported' if table.imported else 'exported'}"
@@ -166,13 +177,13 @@ def _visible(module: Module) -> Iterator[str]:
             continue
         if isinstance(entity, Function) and _passes_functions(entity.func_type):
             yield f"the export {export} passes function references"
-        if isinstance(entity, Tag) and any(map(_is_function, entity.type.func.params)):  # type: ignore[union-attr]
+        if isinstance(entity, Tag) and any(map(_is_function, entity.params)):
             yield f"exceptions of the exported tag {export} carry function references"
 
 
 def kept_by_glue(module: Module) -> Iterator[str]:
     """What glue may keep of an instance that a reset in place takes away, each in a few words."""
-    exported = [export.entity for export in module.exports]
+    exported = {export.entity for export in module.exports}
     for table in module.tables:
         grows = table.type.limits.maximum != table.type.limits.minimum
         if table in exported and grows and _is_function(table.type.element):

@@ -27,7 +27,7 @@ from wasmir import (
 )
 from wasmir.passes.adapters import caught_by, redirect_references
 from wasmir.passes.additions import default_of, name_for
-from wasmir.passes.boundary import INTRINSICS, Dialect, dialect_of, matching
+from wasmir.passes.boundary import INTRINSICS, JS_TAG, Dialect, dialect_of, is_js_tag, matching
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["CatchImports"]
 
 _TAKE = "take_exception"
-_JS_TAG = ("WebAssembly", "JSTag")
 _BUILTINS = "wasm:"
 _I32 = NumType.I32
 
@@ -132,7 +131,7 @@ class _Catching:
         if self.dialect is Dialect.NONE:
             raise UnsupportedError("dialect=none: nothing can be caught without exception handling")
         #: Tags whose exceptions are the module's own.
-        self.own = [tag for tag in module.tags if not _is_js_tag(tag)]
+        self.own = [tag for tag in module.tags if not is_js_tag(tag)]
 
     def run(self, report: PassReport) -> None:
         module = self.module
@@ -228,7 +227,7 @@ class _Catching:
         return kept_as
 
     def _js_tag(self) -> Tag:
-        known = next((tag for tag in self.module.tags if _is_js_tag(tag)), None)
+        known = next((tag for tag in self.module.tags if is_js_tag(tag)), None)
         if known is not None:
             return known
         if self.options.identity != "jstag":
@@ -236,7 +235,7 @@ class _Catching:
                 "what JavaScript threw is read by importing WebAssembly.JSTag, which "
                 "identity=jstag allows"
             )
-        return self.module.import_tag(*_JS_TAG, (EXTERNREF,))
+        return self.module.import_tag(*JS_TAG, (EXTERNREF,))
 
     # What is made
 
@@ -316,7 +315,3 @@ class _Catching:
             attempt.catches.append(Catch(tag, [*drops, Rethrow(attempt)]))
         attempt.catches.append(Catch(None, [ops.i32.const(1), keep, *zeros]))
         return [attempt]
-
-
-def _is_js_tag(tag: Tag) -> bool:
-    return tag.imported is not None and (tag.imported.module, tag.imported.name) == _JS_TAG

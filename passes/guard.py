@@ -37,12 +37,13 @@ from wasmir import (
     TryTable,
     ops,
 )
+from wasmir.passes.additions import name_for
 from wasmir.passes.boundary import OURS, Dialect
 
 if TYPE_CHECKING:
     from wasmir import BlockType, Global, Item, Module, Tag
 
-__all__ = ["DoorLocals", "Guard"]
+__all__ = ["TERMINATED", "DoorLocals", "Guard"]
 
 I32, F64 = NumType.I32, NumType.F64
 
@@ -71,7 +72,6 @@ class Guard:
         self.dialect = dialect
         self.in_wasm = in_wasm
         self.auto = auto
-        self.named = module.custom("name") is not None
         self.state = self._global("state", exported=True)
         self.depth = self._global("depth")
         self.epoch = self._global("epoch")
@@ -115,7 +115,7 @@ class Guard:
         ]
 
     def _name(self, what: str) -> str | None:
-        return OURS + what if self.named else None
+        return name_for(self.module, OURS + what)
 
     def _global(self, what: str, *, exported: bool = False) -> Global:
         return self.module.add_global(

@@ -21,7 +21,7 @@ from wasmir import (
     UnsupportedError,
     ops,
 )
-from wasmir.passes.adapters import caught_by, payload_of, redirect_references
+from wasmir.passes.adapters import caught_by, redirect_references
 from wasmir.passes.boundary import (
     OURS,
     Dialect,
@@ -262,7 +262,7 @@ class _Pads:
             return self._failed(pad) if action == "status" else [ops.unreachable()]
 
         for tag in self.tags or ():
-            dropped: list[Item] = [ops.drop() for _ in payload_of(tag)]
+            dropped: list[Item] = [ops.drop() for _ in tag.params]
             attempt.catches.append(Catch(tag, [*dropped, *clean, *ends(self.wanted.then)]))
         if self.tags is None:
             attempt.catches.append(Catch(None, [*clean, *ends(self.wanted.then)]))

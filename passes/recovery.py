@@ -21,12 +21,14 @@ from wasmir import (
 )
 from wasmir.passes.adapters import Adapters, Mark, install
 from wasmir.passes.boundary import (
+    JS_TAG,
     OURS,
     Boundary,
     Dialect,
     by_name,
     chosen_dialect,
     find_stack_pointer,
+    is_js_tag,
     kept_by_glue,
     matching,
     read_record,
@@ -34,11 +36,13 @@ from wasmir.passes.boundary import (
     used_dialect,
     write_record,
 )
-from wasmir.passes.guard import Guard
+from wasmir.passes.guard import TERMINATED, Guard
 from wasmir.passes.reset_state import ResetOptions, plan_reset
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wasmir import Item, Module, Tag
     from wasmir.passes.reset_state import ResetPlan
 
@@ -46,7 +50,6 @@ __all__ = ["Wishes", "apply"]
 
 I32 = NumType.I32
 
-_JS_TAG = ("WebAssembly", "JSTag")
 _MARKED_BY_BINDGEN = "__wbindgen_wrapped_jstag"
 
 
@@ -165,11 +168,11 @@ class _Work:
             case Dialect.EXNREF:
                 return Mark(module.add_tag((EXNREF,)))
             case Dialect.LEGACY if self.wishes.identity == "jstag":
-                js_tag = next((each for each in known if _is_js_tag(each)), None)
+                js_tag = next((each for each in known if is_js_tag(each)), None)
                 if js_tag is not None:
                     self.note("the module names WebAssembly.JSTag itself: nothing is foreign")
                     return None
-                js_tag = module.import_tag(*_JS_TAG, (EXTERNREF,))
+                js_tag = module.import_tag(*JS_TAG, (EXTERNREF,))
                 return Mark(module.add_tag((EXTERNREF,)), js_tag)
             case Dialect.LEGACY:
                 self.note(
@@ -268,11 +271,15 @@ class _Work:
         self.report.functions = len(changed)
 
     def _intrinsics(self, adapters: Adapters, boundary: Boundary, guard: Guard) -> None:
-        known = {
-            "set_on_abort": (FuncType((I32,), (I32,)), self._set_on_abort),
-            "is_terminated": (FuncType((), (I32,)), self._is_terminated),
-            "epoch": (FuncType((), (I32,)), self._epoch),
-            "schedule_reinit": (FuncType(), self._schedule_reinit),
+        asking = FuncType((), (I32,))
+        known: dict[str, tuple[FuncType, Callable[[], list[Item]]]] = {
+            "set_on_abort": (
+                FuncType((I32,), (I32,)),
+                lambda: self._set_on_abort(guard, adapters),
+            ),
+            "is_terminated": (asking, lambda: guard.is_state(TERMINATED)),
+            "epoch": (asking, lambda: [ops.global_.get(guard.epoch)]),
+            "schedule_reinit": (FuncType(), lambda: guard.set(guard.scheduled, 1)),
         }
         for name, function in boundary.intrinsics.items():
             if name == "take_exception":
@@ -287,7 +294,7 @@ class _Work:
                     f'the import "wasmir" "{name}" has type {function.func_type}, not {type_}'
                 )
             inside = self.module.add_function(function.type)
-            inside.body.items = build(guard, adapters)
+            inside.body.items = build()
             adapters.doors[function] = inside
 
     def _set_on_abort(self, guard: Guard, adapters: Adapters) -> list[Item]:
@@ -314,29 +321,15 @@ class _Work:
             *guard.set(guard.hook_is_bare, 0 if adapters.indirect else 1),
         ]
 
-    def _is_terminated(self, guard: Guard, adapters: Adapters) -> list[Item]:
-        del adapters
-        return guard.is_state(2)
-
-    def _epoch(self, guard: Guard, adapters: Adapters) -> list[Item]:
-        del adapters
-        return [ops.global_.get(guard.epoch)]
-
-    def _schedule_reinit(self, guard: Guard, adapters: Adapters) -> list[Item]:
-        del adapters
-        return guard.set(guard.scheduled, 1)
-
     def _record(self, adapters: Adapters, known: tuple[Tag, ...]) -> None:
         module = self.module
-        panics = [_panic_name(module, tag) for tag in known if not _is_js_tag(tag)]
+        panics = [_panic_name(module, tag) for tag in known if not is_js_tag(tag)]
         mark = adapters.mark
         write_record(
             module,
             notice=self.wishes.notice,
             dialect=adapters.dialect.value,
-            tables="guard"
-            if adapters.indirect or self.wishes.tables == "guard"
-            else "exports-only",
+            tables=self.wishes.tables,
             reset=module.exports.find(OURS + "reset_state") is not None,
             panics=panics,
             mark=None if mark is None else "exnref" if mark.js_tag is None else "externref",
@@ -356,7 +349,3 @@ def _panic_name(module: Module, tag: Tag) -> str:
         number += 1
     module.exports.add(f"{stem}{number}", tag)
     return f"{stem}{number}"
-
-
-def _is_js_tag(tag: Tag) -> bool:
-    return tag.imported is not None and (tag.imported.module, tag.imported.name) == _JS_TAG

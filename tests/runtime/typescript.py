@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tarfile
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from corpus.fetch import npm_pack
-from corpus.files import sha256_of, write_whole
-from corpus.manifest import CorpusError, cache_folder
+from corpus.fetch import npm_files
+from corpus.files import write_whole
+from corpus.manifest import cache_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["HOW", "compiler", "fetch", "fetched"]
 
@@ -35,18 +36,13 @@ def fetch() -> bool:
     """Make sure that it is there; False if it was. Raises CorpusError."""
     if fetched():
         return False
-    with tempfile.TemporaryDirectory(prefix="wasmir-fetch-") as name:
-        archive = npm_pack(f"typescript@{_VERSION}", Path(name))
-        found = sha256_of(archive)
-        if found != _SHA256:
-            raise CorpusError(f"{archive.name} has the sha256 {found}, and should have {_SHA256}")
-        with tarfile.open(archive, "r:gz") as tar:
-            members = [each for each in tar if _wanted(each.name)]
-            # The compiler last: it is what tells that all is there.
-            for member in sorted(members, key=lambda each: each.name.endswith("_tsc.js")):
-                stream = tar.extractfile(member)
-                if stream is not None:
-                    write_whole(_folder() / member.name.removeprefix("package/"), stream.read())
+
+    def wanted(names: list[str]) -> list[str]:
+        # The compiler last: it is what tells that all is there.
+        return sorted(filter(_wanted, names), key=lambda each: each.endswith("_tsc.js"))
+
+    for member, data in npm_files(f"typescript@{_VERSION}", _SHA256, wanted):
+        write_whole(_folder() / member.removeprefix("package/"), data)
     return True
 
 
