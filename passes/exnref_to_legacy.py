@@ -106,15 +106,19 @@ class ExnrefToLegacy(Pass):
         return report
 
     def _convert(self, module: Module, report: PassReport) -> None:
-        report.counts["try_table"] = 0
         _refuse_values(module)
-        for function in self.track(module.functions, "functions"):
-            if function.imported is None and _has_exceptions(function):
-                if not report.functions:
-                    refuse_object(module)
-                report.functions += 1
-                report.counts["try_table"] += _converted(function)
-                function.settle()
+        linked = not any(custom.relocatable for custom in module.customs)
+
+        def convert(function: Function) -> int | None:
+            if not _has_exceptions(function):
+                return None
+            if not linked:
+                refuse_object(module)
+            return _converted(function)
+
+        found = [tables for tables in self.edit(module, convert) if tables is not None]
+        report.functions = len(found)
+        report.counts["try_table"] = sum(found)
         _blank_types(module)
 
 

@@ -13,7 +13,7 @@ nothing that stands between is touched, and no depth is ever computed.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from wasmir import (
     EXNREF,
@@ -32,6 +32,9 @@ from wasmir import (
 from wasmir.passes.legacy_handlers import Handler, Landing, Plan, chain, falls_off
 from wasmir.passes.legacy_plans import Common, Planning
 from wasmir.passes.tree import all_or_nothing, refuse_object
+
+if TYPE_CHECKING:
+    from wasmir import Function
 
 __all__ = ["LegacyToExnref"]
 
@@ -119,25 +122,24 @@ class LegacyToExnref(Pass):
         return report
 
     def _convert(self, module: Module, report: PassReport) -> None:
-        trys = 0
         common = Common(module, self)
-        for function in self.track(module.functions, "functions"):
-            if function.imported is not None:
-                continue
+        linked = not any(custom.relocatable for custom in module.customs)
+
+        def convert(function: Function) -> int | None:
             survey = function.survey_with("try")
             if survey is None:
-                continue
-            found = _Conversion(self, survey, common).run()
-            if found is None:
+                return None
+            trys = _Conversion(self, survey, common).run()
+            if trys is None:
                 function.close()
-            else:
-                if not report.functions:
-                    refuse_object(module)
-                function.settle()
-                trys += found
-                report.functions += 1
-        report.counts["try"] = trys
-        if report.functions:
+            elif not linked:
+                refuse_object(module)
+            return trys
+
+        found = [trys for trys in self.edit(module, convert) if trys is not None]
+        report.functions = len(found)
+        report.counts["try"] = sum(found)
+        if found:
             for name in ("exception-handling", "multivalue", "reference-types"):
                 module.require_target_feature(name)
 

@@ -134,6 +134,24 @@ _verify = click.option(
     help="Check that what comes out is valid. Of passes that aren't built in that is the default.",
 )
 
+_jobs = click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    help="Processes that share the work; by default one per core, and one for small modules.",
+)
+
+# Below this size, in bytes, starting processes costs more than they save.
+_WORTH_DIVIDING = 1 << 21
+
+
+def _processes(module: Module, jobs: int | None) -> int:
+    if jobs is not None:
+        return jobs
+    from wasmir.ir.fork import usable_cores
+
+    return usable_cores() if len(module.source) > _WORTH_DIVIDING else 1
+
 
 @cli.command()
 @_input
@@ -141,9 +159,16 @@ _verify = click.option(
 @click.option("-p", "--pipeline", "text", required=True, help="Passes, as in `gc,strip{...}`.")
 @_verify
 @click.option("--verify-each", is_flag=True, help="Check after each pass.")
+@_jobs
 @_json
 def run(
-    file: str, output: str, text: str, verify: bool | None, verify_each: bool, as_json: bool
+    file: str,
+    output: str,
+    text: str,
+    verify: bool | None,
+    verify_each: bool,
+    jobs: int | None,
+    as_json: bool,
 ) -> None:
     """Run a pipeline of passes on a module.
 
@@ -158,7 +183,8 @@ def run(
     from wasmir.pipeline import Pipeline, Verify
 
     wanted = Verify.EACH if verify_each else _verification(verify)
-    _transform(file, output, Pipeline.parse(text), wanted, as_json=as_json, strip_stale=False)
+    pipeline = Pipeline.parse(text)
+    _transform(file, output, pipeline, wanted, jobs, as_json=as_json, strip_stale=False)
 
 
 def _verification(verify: bool | None) -> Verify:
@@ -181,9 +207,16 @@ def _verification(verify: bool | None) -> Verify:
 )
 @click.option("--strip-stale", is_flag=True, help="Leave out debug information that went stale.")
 @_verify
+@_jobs
 @_json
 def convert_eh(
-    file: str, output: str, dialect: str, strip_stale: bool, verify: bool | None, as_json: bool
+    file: str,
+    output: str,
+    dialect: str,
+    strip_stale: bool,
+    verify: bool | None,
+    jobs: int | None,
+    as_json: bool,
 ) -> None:
     """Convert a module's exception handling to the other dialect.
 
@@ -194,7 +227,7 @@ def convert_eh(
     passes = {"exnref": "legacy-to-exnref", "legacy": "exnref-to-legacy"}
     pipeline = Pipeline.parse(passes[dialect])
     wanted = _verification(verify)
-    _transform(file, output, pipeline, wanted, as_json=as_json, strip_stale=strip_stale)
+    _transform(file, output, pipeline, wanted, jobs, as_json=as_json, strip_stale=strip_stale)
 
 
 @cli.command()
@@ -225,6 +258,7 @@ def convert_eh(
 @click.option("--js", "with_loader", is_flag=True, help="Write the JavaScript loader beside OUT.")
 @click.option("--explain", is_flag=True, help="Say what would be done, and why; write nothing.")
 @_verify
+@_jobs
 @_json
 def recover(
     file: str,
@@ -236,6 +270,7 @@ def recover(
     with_loader: bool,
     explain: bool,
     verify: bool | None,
+    jobs: int | None,
     as_json: bool,
 ) -> None:
     """Make a module survive panics, foreign exceptions and aborts."""
@@ -258,6 +293,7 @@ def recover(
         None if explain else output,
         pipeline,
         _verification(verify),
+        jobs,
         as_json=as_json,
         strip_stale=False,
         module=module,
@@ -317,6 +353,7 @@ def _transform(
     output: str | None,
     pipeline: Pipeline,
     verify: Verify,
+    jobs: int | None,
     *,
     as_json: bool,
     strip_stale: bool,
@@ -326,7 +363,8 @@ def _transform(
     if module is None:
         module = _read(file)
     with _naming(file), _progress():
-        reports, encoded = pipeline.run_and_encode(module, verify=verify)
+        processes = _processes(module, jobs)
+        reports, encoded = pipeline.run_and_encode(module, verify=verify, jobs=processes)
     stale = {name: why for report in reports for name, why in report.stale.items()}
     if strip_stale:
         for custom in module.customs:
@@ -414,7 +452,7 @@ def passes(name: str | None, as_json: bool) -> None:
     help="What may be used, with commas, as in `wasm3,threads` or `-simd`; by default everything.",
 )
 @click.option("--all-errors", is_flag=True, help="Tell of one error in each function.")
-@click.option("-j", "--jobs", type=click.IntRange(1), help="Processes; by default one per core.")
+@_jobs
 @_json
 def validate(
     files: tuple[str, ...], features: str | None, all_errors: bool, jobs: int | None, as_json: bool
@@ -459,7 +497,7 @@ def _validated(
             module = _module(file)
             errors = module.find_errors(
                 features=features,
-                jobs=_jobs(module) if jobs is None else jobs,
+                jobs=_processes(module, jobs),
                 track=lambda functions: track(functions, f"checking {file}"),
             )
             found += errors if all_errors else itertools.islice(errors, 1)
@@ -489,16 +527,6 @@ def _validated(
 
 def _told(error: Exception) -> str:
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-
-
-# Below this size, in bytes, starting processes costs more than they save.
-_WORTH_DIVIDING = 1 << 21
-
-
-def _jobs(module: Module) -> int:
-    import os
-
-    return (os.cpu_count() or 1) if len(module.source) > _WORTH_DIVIDING else 1
 
 
 @cli.command()

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, get_type_hints
 
 from wasmir.errors import PassError
@@ -35,6 +36,7 @@ __all__ = [
     "available_passes",
     "observe_progress",
     "track",
+    "use_cores",
 ]
 
 T = TypeVar("T")
@@ -42,6 +44,7 @@ T = TypeVar("T")
 #: Wraps what a pass goes through, given what it is called and how many there are.
 Tracker = Callable[[Sequence[Any], str], Iterable[Any]]
 _tracker: ContextVar[Tracker | None] = ContextVar("wasmir-progress", default=None)
+_jobs: ContextVar[int] = ContextVar("wasmir-jobs", default=1)
 
 
 @contextmanager
@@ -52,6 +55,16 @@ def observe_progress(tracker: Tracker) -> Iterator[None]:
         yield
     finally:
         _tracker.reset(token)
+
+
+@contextmanager
+def use_cores(jobs: int) -> Iterator[None]:
+    """Inside, passes may divide the functions that they edit among so many processes."""
+    token = _jobs.set(jobs)
+    try:
+        yield
+    finally:
+        _jobs.reset(token)
 
 
 def track(items: Sequence[T], what: str) -> Iterable[T]:
@@ -98,6 +111,13 @@ class Pass(ABC):
         """The items, shown to whoever watches the progress."""
         return track(items, what)
 
+    def edit(self, module: Module, edit: Callable[[Function], T]) -> list[T]:
+        """:meth:`Module.edit_functions` for all that the module defines, on as many cores as
+        whoever runs the pass allows, shown to whoever watches the progress.
+        """
+        shown = partial(track, what="functions")
+        return module.edit_functions(edit, jobs=_jobs.get(), track=shown)
+
     def __str__(self) -> str:
         """The pass as pipelines spell it; options at their defaults are left out."""
         options = []
@@ -142,11 +162,12 @@ class _Verified:
     def __init__(self) -> None:
         self._code: dict[Function, bytes] = {}
 
-    def check(self, module: Module, pass_: Pass) -> None:
+    def check(self, module: Module, pass_: Pass, jobs: int) -> None:
         """Check what was edited since. Raises InvalidError, which names the pass."""
         edited = {function: function.code for function in module.edited_functions}
         new = [each for each, code in edited.items() if self._code.get(each) != code]
-        for error in module.find_errors(only=new, track=lambda each: track(each, "verifying")):
+        shown = partial(track, what="verifying")
+        for error in module.find_errors(only=new, jobs=jobs, track=shown):
             error.reason = f"invalid after pass {pass_.name!r}: {error.reason}"
             raise error
         self._code = edited
@@ -169,14 +190,16 @@ class Pipeline:
         *,
         on_pass: Callable[[PassReport], None] | None = None,
         verify: Verify = Verify.THIRD_PARTY,
+        jobs: int = 1,
     ) -> list[PassReport]:
         """Run the passes. At the first failure the module is as it was before the first pass.
 
         ``on_pass`` hears of each pass when it is done. ``verify`` says after which passes the
         functions that were edited must be valid, and all that is outside of functions; it is a
-        failure where they aren't (InvalidError).
+        failure where they aren't (InvalidError). ``jobs`` is how many processes may share the
+        work, where processes can fork: what comes out is the same.
         """
-        return self.run_and_encode(module, on_pass=on_pass, verify=verify)[0]
+        return self.run_and_encode(module, on_pass=on_pass, verify=verify, jobs=jobs)[0]
 
     def run_and_encode(
         self,
@@ -184,6 +207,7 @@ class Pipeline:
         *,
         on_pass: Callable[[PassReport], None] | None = None,
         verify: Verify = Verify.THIRD_PARTY,
+        jobs: int = 1,
     ) -> tuple[list[PassReport], Encoded]:
         """Like :meth:`run`, with the module as it is written then: the reports are about that, so
         it is there anyway.
@@ -197,7 +221,8 @@ class Pipeline:
         try:
             for pass_ in self.passes:
                 start = time.perf_counter()
-                report = pass_.run(module)
+                with use_cores(jobs):
+                    report = pass_.run(module)
                 report.seconds = time.perf_counter() - start
                 report.bytes_in = encoded.size
                 encoded = module.encode()
@@ -205,7 +230,7 @@ class Pipeline:
                 report.stale = encoded.stale
                 reports.append(report)
                 if verify.wants(pass_, last=pass_ is self.passes[-1]):
-                    verified.check(module, pass_)
+                    verified.check(module, pass_, jobs)
                 if on_pass is not None:
                     on_pass(report)
         except BaseException:

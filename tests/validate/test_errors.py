@@ -8,7 +8,7 @@ import pytest
 
 from tests.modules import assembled
 from wasmir import DialectWarning, InvalidError, MalformedError, Module, WasmError
-from wasmir.validate import parallel
+from wasmir.ir import fork
 
 WRONG = """(module
   (func $a (result i32) i64.const 0)
@@ -123,12 +123,12 @@ def test_processes_find_the_same(jobs: int) -> None:
 
 
 def test_a_process_that_dies_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel.Worker, "result", _died)
+    monkeypatch.setattr(fork.Worker, "result", _died)
     module = Module.from_bytes(assembled(WRONG))
     assert [str(each) for each in module.find_errors(jobs=3)] == list(map(str, invalid(WRONG)))
 
 
-def _died(worker: parallel.Worker) -> None:
+def _died(worker: fork.Worker) -> None:
     worker.close()
 
 
@@ -145,7 +145,7 @@ def test_parts_are_of_like_size() -> None:
     text = "(module " + "(func (drop (i32.const 1)))" * 100 + ")"
     functions = list(Module.from_bytes(assembled(text)).functions)
     for parts in (1, 2, 3, 7):
-        found = parallel.divided(functions, parts)
+        found = fork.divided(functions, parts)
         assert [each for part in found for each in part] == functions
         assert max(map(len, found)) - min(map(len, found)) <= 1
-    assert parallel.divided(functions[:1], 3).count([]) == 2
+    assert fork.divided(functions[:1], 3).count([]) == 2

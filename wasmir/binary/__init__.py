@@ -25,6 +25,7 @@ _HOMES = {
     "wasmir.binary.decode_outline": "may_throw opened_arity outline_effect survey",
     "wasmir.binary.encode_code": "encode_body encode_instrs",
     "wasmir.binary.memo": "run_effects",
+    "wasmir.binary.shift": "renumbered_types",
     "wasmir.binary.shift_locals": "shift_locals",
     "wasmir.binary.scan_code": "distinct_instructions raw_instructions",
     "wasmir.binary.substitute": "substitute",

@@ -17,41 +17,28 @@ from wasmir.types import RefType, decode_value_type, encode_value_type
 from wasmir.wire import Reader, Writer, encode_signed, encode_unsigned
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from wasmir.ir.module import Module
     from wasmir.isa.kinds import Kind
     from wasmir.isa.table import Row
 
-__all__ = ["Shift"]
+__all__ = ["Shift", "renumbered_types"]
 
 
-class Shift:
-    """The way from code numbers to the indices that the module is written with."""
+class Renumbering:
+    """Code in which some entities have other numbers."""
 
-    def __init__(self, module: Module) -> None:
-        self.module = module
-        #: The index spaces where some code number isn't the index.
-        self.spaces = frozenset(name for name in SPACES if _is_moved(module, name))
-        self._scan = tokens.mentions(self.spaces) if self.spaces else None
+    def __init__(self, spaces: frozenset[str], index: Callable[[str, int], int]) -> None:
+        #: The index spaces where a number may become another.
+        self.spaces = spaces
+        #: The number for a number in a space.
+        self.index = index
+        self._scan = tokens.mentions(spaces) if spaces else None
         self._tokens = _Translated(self)
-        self._memo: dict[tuple[str, int], int] = {}
-
-    def index(self, space: str, number: int) -> int:
-        """The index of what has a code number. Raises InvalidError where that was removed."""
-        known = self._memo.get((space, number))
-        if known is None:
-            entity = self.module.space(space).numbered(number)
-            if entity is None:
-                # Means nothing, and goes on to.
-                known = number
-            elif entity.is_removed:
-                raise InvalidError(f"unknown {entity.what}: {entity} is still mentioned")
-            else:
-                known = entity.index
-            self._memo[space, number] = known
-        return known
 
     def instructions(self, code: bytes, start: int = 0) -> bytes:
-        """Instructions with indices for code numbers. Raises InvalidError, MalformedError."""
+        """Instructions with the other numbers. Raises InvalidError, MalformedError."""
         scan = self._scan
         if scan is None:
             return code[start:] if start else code
@@ -89,21 +76,45 @@ class Shift:
         return writer.getvalue()
 
     def value_type(self, type_: Any) -> Any:
-        """A type as read, with the index for the code number in it."""
+        """A type as read, with the other number in it."""
         return renamed(_VALUE_TYPES, type_, self.index) if isinstance(type_, RefType) else type_
+
+
+class Shift(Renumbering):
+    """The way from code numbers to the indices that the module is written with."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self._memo: dict[tuple[str, int], int] = {}
+        super().__init__(frozenset(name for name in SPACES if _is_moved(module, name)), self._index)
+
+    def _index(self, space: str, number: int) -> int:
+        """The index of what has a code number. Raises InvalidError where that was removed."""
+        known = self._memo.get((space, number))
+        if known is None:
+            entity = self.module.space(space).numbered(number)
+            if entity is None:
+                # Means nothing, and goes on to.
+                known = number
+            elif entity.is_removed:
+                raise InvalidError(f"unknown {entity.what}: {entity} is still mentioned")
+            else:
+                known = entity.index
+            self._memo[space, number] = known
+        return known
 
 
 class _Translated(dict[bytes, bytes]):
     """What each token becomes."""
 
-    def __init__(self, shift: Shift) -> None:
+    def __init__(self, numbers: Renumbering) -> None:
         super().__init__({b"": b""})
-        self.shift = shift
+        self.numbers = numbers
 
     def __missing__(self, token: bytes) -> bytes:
         row, values = decode_one(Reader(token))
         shifted = tuple(
-            renamed(immediate.kind, value, self.shift.index)
+            renamed(immediate.kind, value, self.numbers.index)
             for immediate, value in zip(row.immediates, values, strict=True)
         )
         found = token if shifted == values else _respelled(token, row, values, shifted)
@@ -189,6 +200,14 @@ def _padded(kind: Kind[Any], value: Any, lengths: list[int]) -> bytes:
     writer = _Lengthened(lengths)
     kind.write(writer, value)
     return writer.getvalue()
+
+
+def renumbered_types(codes: Sequence[bytes], numbers: Mapping[int, int]) -> list[bytes]:
+    """The code of functions, locals included, with other numbers for some types."""
+    renumbering = Renumbering(
+        frozenset({"type"}), lambda _space, number: numbers.get(number, number)
+    )
+    return [renumbering.body(code) for code in codes]
 
 
 def _is_moved(module: Module, name: str) -> bool:

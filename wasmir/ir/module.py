@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from wasmir.types import FuncType, GlobalType, MemoryType, SubType, TableType, ValType
 
     E = TypeVar("E", bound=Entity)
+    R = TypeVar("R")
     I = TypeVar("I", bound=Importable)  # noqa: E741 - as short as its sibling
 
 __all__ = ["Module"]
@@ -580,6 +581,32 @@ class Module:
         with bulk_work():
             wanted = list(self.functions) if functions is None else functions
             return codec().substitute(self, frozenset(names), choose, wanted)
+
+    def edit_functions(
+        self,
+        edit: Callable[[Function], R],
+        functions: Iterable[Function] | None = None,
+        *,
+        jobs: int = 1,
+        track: Callable[[Sequence[Function]], Iterable[Function]] | None = None,
+    ) -> list[R]:
+        """Do ``edit`` to each function, by default to each that the module defines, and settle it;
+        what it gives for each.
+
+        An edit may change its function's code, and add types by :meth:`func_type` and
+        :meth:`block_type`. With ``jobs`` the functions are divided among so many processes, where
+        processes can fork (not on Windows, and not beside other threads): then each edit sees what
+        edits before it did to the module itself, to variables or to files only by chance, and what
+        it gives is pickled. The module is the same afterwards, however many processes there were.
+
+        ``track`` wraps the functions, to show progress. Raises what an edit raises, the first in
+        order; functions that were edited stay as they are then (see :meth:`checkpoint`).
+        """
+        from wasmir.ir.edits import edit_functions
+
+        if functions is None:
+            functions = (each for each in self.functions if each.imported is None)
+        return edit_functions(self, edit, list(functions), jobs, track)
 
     def checkpoint(self) -> Checkpoint:
         """The state to come back to by :meth:`rollback`. Settles every open body."""

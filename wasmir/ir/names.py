@@ -48,6 +48,8 @@ class Names:
         self.changed: set[str] = set()
         #: Functions (by code number) whose label names were assigned.
         self.given_labels: set[int] = set()
+        #: How often any was given or taken away.
+        self.edits = 0
 
     def of(self, entity: Entity) -> str | None:
         """The name of an entity."""
@@ -58,6 +60,7 @@ class Names:
         """Name an entity, or take its name away."""
         if name == self.of(entity):
             return
+        self.edits += 1
         self.changed.add(entity.space)
         known = self.maps.setdefault(entity.space, {})
         if name is None:
@@ -68,6 +71,7 @@ class Names:
     def name_module(self, name: str | None) -> None:
         """Name the module itself."""
         if name != self.module:
+            self.edits += 1
             self.changed.add("module")
             self.module = name
 
@@ -81,6 +85,7 @@ class Names:
         """Replace the names of what is numbered within an entity."""
         if names == self.inside(space, entity):
             return
+        self.edits += 1
         self.changed.add(space)
         if space == "label":
             self.given_labels.add(entity._number)
@@ -97,4 +102,5 @@ class Names:
         copy.indirect = {space: dict(names) for space, names in self.indirect.items()}
         copy.changed = set(self.changed)
         copy.given_labels = set(self.given_labels)
+        copy.edits = self.edits
         return copy

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from wasmir.errors import DialectWarning, WasmError
 from wasmir.features import ALL, feature_set
 from wasmir.ir.bulk import bulk_work
+from wasmir.ir.fork import divided, fork, may_fork
 from wasmir.validate.code import Code
 from wasmir.validate.module import Sections
-from wasmir.validate.parallel import Share, divided, fork, may_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     Track = Callable[[Sequence[Function]], Iterable[Function]]
 
 __all__ = ["find_errors"]
+
+_Share: TypeAlias = tuple["list[WasmError]", "list[str]"]
+"""What a process sends: errors in order, and which exception handling dialects it found."""
 
 
 def find_errors(
@@ -71,20 +75,21 @@ def _shared(
         return
     first, *others = divided(functions, jobs)
 
-    def share_of(part: list[Function]) -> Callable[[], Share]:
-        return lambda: Share(list(_bodies(code, part)), sorted(code.dialects))
+    def share_of(part: list[Function]) -> Callable[[], bytes]:
+        return lambda: pickle.dumps((list(_bodies(code, part)), sorted(code.dialects)))
 
     workers = [fork(share_of(part)) for part in others]
     try:
         yield from _bodies(code, first if track is None else track(first))
         for worker, part in zip(workers, others, strict=True):
-            share = None if worker is None else worker.result()
-            if share is None:
+            sent = None if worker is None else worker.result()
+            if sent is None:
                 # It could not be started, or died: somebody has to do it.
                 yield from _bodies(code, part)
             else:
-                yield from share.errors
-                dialects.update(share.dialects)
+                errors, found = cast("_Share", pickle.loads(sent))  # noqa: S301 - our own child's
+                yield from errors
+                dialects.update(found)
         dialects |= code.dialects
     finally:
         for worker in workers:

@@ -1,20 +1,27 @@
-"""Bodies divided among processes: each is forked, and sends back nothing but its errors."""
+"""Work on functions divided among processes: each is forked, so that it has everything already,
+and sends back nothing but what it found.
+"""
 
 from __future__ import annotations
 
 import os
-import pickle
 import threading
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from wasmir.errors import WasmError
     from wasmir.ir.function import Function
 
-__all__ = ["Share", "divided", "fork", "may_fork"]
+__all__ = ["Worker", "divided", "fork", "may_fork", "usable_cores"]
+
+
+def usable_cores() -> int:
+    """How many cores this process may use at once."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def may_fork() -> bool:
@@ -22,7 +29,7 @@ def may_fork() -> bool:
     return hasattr(os, "fork") and threading.active_count() == 1
 
 
-def divided(functions: list[Function], parts: int) -> list[list[Function]]:
+def divided(functions: Sequence[Function], parts: int) -> list[list[Function]]:
     """Neighbours stay together; the parts have about as many bytes of code each."""
     ends = list(accumulate(max(each._end - each._start, 1) for each in functions))
     total = ends[-1] if ends else 0
@@ -32,13 +39,6 @@ def divided(functions: list[Function], parts: int) -> list[list[Function]]:
     return found
 
 
-class Share(NamedTuple):
-    """What a process found: errors in order, and which exception handling dialects."""
-
-    errors: list[WasmError]
-    dialects: list[str]
-
-
 class Worker:
     """A forked process at work."""
 
@@ -46,17 +46,15 @@ class Worker:
         self._pid = pid
         self._end = end
 
-    def result(self) -> Share | None:
+    def result(self) -> bytes | None:
         """What it sends; ``None`` where it died."""
         with os.fdopen(self._end, "rb") as stream:
+            self._end = -1
             data = stream.read()
-        self._end = -1
         self._wait()
-        try:
-            found = pickle.loads(data)  # noqa: S301 - from our own child
-        except (EOFError, pickle.UnpicklingError):
-            return None
-        return Share(*found)
+        # The length comes first: of a process that died while it was sending, nothing counts.
+        length = int.from_bytes(data[:8], "little")
+        return data[8:] if len(data) == 8 + length and data else None
 
     def _wait(self) -> None:
         os.waitpid(self._pid, 0)
@@ -74,7 +72,7 @@ class Worker:
             self._wait()
 
 
-def fork(work: Callable[[], Share]) -> Worker | None:
+def fork(work: Callable[[], bytes]) -> Worker | None:
     """Begin the work in a process of its own; ``None`` where there can't be one."""
     end, start = os.pipe()
     try:
@@ -89,8 +87,9 @@ def fork(work: Callable[[], Share]) -> Worker | None:
     # The child. Whatever happens, it must not go on as if it were the parent.
     try:
         os.close(end)
-        data = pickle.dumps(tuple(work()))
+        data = work()
         with os.fdopen(start, "wb") as stream:
+            stream.write(len(data).to_bytes(8, "little"))
             stream.write(data)
     finally:
         os._exit(0)
