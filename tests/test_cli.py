@@ -121,6 +121,19 @@ def test_convert_eh(tmp_path: Path) -> None:
     assert re.match(r"legacy-to-exnref: \d+ functions changed, \d+ try; ", result.stdout)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["run", "-p", "legacy-to-exnref"], ["convert-eh", *TO_EXNREF]],
+    ids=["run", "convert"],
+)
+def test_processes_make_no_difference(command: list[str], tmp_path: Path) -> None:
+    for jobs in ("1", "3"):
+        result = wasmir(*command, LEGACY, "-o", tmp_path / jobs, "--jobs", jobs)
+        assert result.exit_code == 0
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "3").read_bytes()
+    assert wasmir(*command, LEGACY, "-o", tmp_path / "0", "-j", "0").exit_code == 2
+
+
 @pytest.mark.parametrize("name", ["exnref", "plain", "cpp-exnref-O2"])
 def test_nothing_to_convert(name: str, tmp_path: Path) -> None:
     path, out = find(name).path, tmp_path / "out.wasm"
