@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Command", "Sample", "interleaved", "one_core"]
+__all__ = ["Command", "Sample", "bytecode_kept", "interleaved", "one_core"]
 
 # ru_maxrss is in kilobytes, but on macOS in bytes.
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -27,7 +28,9 @@ class Sample:
 
     seconds: float
     peak: int
-    """Bytes resident at most. Never less than this process has: a child starts as its copy."""
+    """Bytes resident at most, of the largest process. Never less than this process has: a child
+    starts as its copy.
+    """
 
 
 @dataclass
@@ -38,6 +41,8 @@ class Command:
     arguments: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     output: Path | None = None
+    #: How many cores it may use.
+    cores: int = 1
     samples: list[Sample] = field(default_factory=list)
     #: The runs' times, each in times of the unit's run just before.
     ratios: list[float] = field(default_factory=list)
@@ -80,6 +85,36 @@ def one_core() -> Iterator[int | None]:
         os.sched_setaffinity(0, before)
 
 
+@contextmanager
+def _on(cores: int) -> Iterator[None]:
+    """Let what is started use so many cores."""
+    if cores == 1 or sys.platform != "linux":
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    # The kernel takes those that this process may have.
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def bytecode_kept() -> Iterator[None]:
+    """Let Python keep the bytecode of what it imports, as an installed package has it."""
+    wanted = "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"
+    before = {name: os.environ.pop(name, None) for name in wanted}
+    with tempfile.TemporaryDirectory(prefix="wasmir-bench-") as folder:
+        os.environ["PYTHONPYCACHEPREFIX"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["PYTHONPYCACHEPREFIX"]
+            os.environ.update({name: value for name, value in before.items() if value is not None})
+
+
 def interleaved(unit: Command, commands: Sequence[Command], runs: int) -> None:
     """Run all commands in turn, ``runs`` times after a warm-up, and the unit before each of them.
 
@@ -101,13 +136,14 @@ def interleaved(unit: Command, commands: Sequence[Command], runs: int) -> None:
 def _run(command: Command) -> Sample | None:
     start = time.perf_counter()
     try:
-        process = subprocess.Popen(
-            command.arguments,
-            env={**os.environ, **command.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        with _on(command.cores):
+            process = subprocess.Popen(
+                command.arguments,
+                env={**os.environ, **command.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
     except OSError as error:
         command.failure = str(error)
         return None

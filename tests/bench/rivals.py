@@ -1,21 +1,23 @@
-"""Other tools that convert legacy exception handling to exnref, where they are there."""
+"""Other tools that read, write and convert modules, where they are there."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from corpus.engine import node
 from corpus.fetch import npm_files
 from corpus.files import write_whole
-from corpus.manifest import cache_folder
+from corpus.manifest import CorpusError, cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-__all__ = ["fetch_wasm_opt", "translation", "wasm_opt"]
+__all__ = ["fetch_rivals", "fetch_wasm_opt", "python_reader", "translation", "walrus", "wasm_opt"]
 
 # The npm package holds Binaryen as WebAssembly, which Node runs: slower than a native build.
 _PACKAGE = "binaryen"
@@ -50,10 +52,10 @@ def wasm_opt() -> tuple[str, list[str]] | None:
     """A label and the command: what WASM_OPT names, what is on the path, what was fetched."""
     named = os.environ.get("WASM_OPT") or shutil.which("wasm-opt")
     if named:
-        return "wasm-opt --translate-to-exnref", [named]
+        return "wasm-opt", [named]
     script = _folder() / "bin" / "wasm-opt"
     if script.is_file():
-        label = f"wasm-opt --translate-to-exnref ({_PACKAGE} {_VERSION} of npm, in Node)"
+        label = f"wasm-opt {_VERSION} (npm, in Node)"
         return label, [str(node()), str(script)]
     return None
 
@@ -70,3 +72,75 @@ def fetch_wasm_opt() -> None:
 
 def _folder() -> Path:
     return cache_folder() / f"{_PACKAGE}-{_VERSION}"
+
+
+# Walrus
+
+_WALRUS = Path(__file__).resolve().parent / "walrus"
+
+
+def walrus() -> Path | None:
+    """A program that reads a module with Walrus and writes it back, if it was built."""
+    program = cache_folder() / "walrus-runner" / "release" / "walrus-runner"
+    return program if program.is_file() else None
+
+
+def _build_walrus() -> None:
+    cargo = shutil.which("cargo")
+    if cargo is None:
+        raise CorpusError("building the Walrus runner takes cargo: https://rustup.rs")
+    target = cache_folder() / "walrus-runner"
+    # A copy, because cargo leaves a lock file beside the manifest.
+    source = target / "source"
+    shutil.copytree(_WALRUS, source, dirs_exist_ok=True)
+    _checked([cargo, "build", "--release", "--quiet", "--target-dir", str(target)], source)
+
+
+# A reader in Python
+
+_READER = "pywasm"
+_READER_VERSION = "2.2.3"
+_READ = (
+    "import sys, pywasm; sys.setrecursionlimit(100_000);"
+    " pywasm.core.ModuleDesc.from_reader(open(sys.argv[1], 'rb'))"
+)
+
+
+def python_reader() -> tuple[str, list[str]] | None:
+    """A label and the command: a reader of modules from PyPI, in an environment of its own."""
+    python = _reader_folder() / "bin" / "python"
+    if not python.is_file():
+        return None
+    return f"{_READER} {_READER_VERSION}: reading", [str(python), "-c", _READ]
+
+
+def _reader_folder() -> Path:
+    return cache_folder() / f"{_READER}-{_READER_VERSION}"
+
+
+def _install_reader() -> None:
+    folder = _reader_folder()
+    _checked([sys.executable, "-m", "venv", str(folder)], folder.parent)
+    try:
+        wanted = f"{_READER}=={_READER_VERSION}"
+        python = str(folder / "bin" / "python")
+        _checked([python, "-m", "pip", "install", "--quiet", wanted], folder)
+    except CorpusError:
+        shutil.rmtree(folder)
+        raise
+
+
+def _checked(command: Sequence[str], folder: Path) -> None:
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise CorpusError(f"`{' '.join(command)}` failed:\n{result.stderr.strip()[-2000:]}")
+
+
+def fetch_rivals() -> None:
+    """Get or build all of them. Raises CorpusError."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    fetch_wasm_opt()
+    if walrus() is None:
+        _build_walrus()
+    if python_reader() is None:
+        _install_reader()

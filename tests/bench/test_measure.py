@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from corpus.manifest import CorpusError, find
-from tests.bench.__main__ import VALIDATE, main
-from tests.bench.measure import Command, interleaved
+from tests.bench.__main__ import main
+from tests.bench.measure import Command, bytecode_kept, interleaved, one_core
+from tests.bench.rows import VALIDATE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,17 +56,18 @@ def test_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One small module, once: a table, and JSON that says the same."""
     out = tmp_path / "bench.json"
     try:
-        code = main(["plain", "--runs", "1", "--json", str(out)])
+        code = main(["plain", "--runs", "1", "--passes", "--json", str(out)])
     except CorpusError as error:
         pytest.skip(str(error))
     [module] = json.loads(out.read_text(encoding="utf-8"))["modules"]
     rows = {row["name"]: row for row in module["rows"]}
-    failed = {name: row["failure"] for name, row in rows.items() if row["failure"]}
-    assert failed == {}
+    ours = {name: row for name, row in rows.items() if row["ours"] and row["group"] != "passes"}
+    assert {name: row["failure"] for name, row in ours.items() if row["failure"]} == {}
+    assert len([row for row in rows.values() if row["group"] == "passes"]) >= 9
     assert code == 0
     assert module["bytes"] == find("plain").path.stat().st_size
     assert rows[VALIDATE]["v"] == 1
-    assert rows["wasmir run -p '' (round trip)"]["growth_percent"] == 0
+    assert rows["wasmir run -p ''"]["growth_percent"] == 0
     table = capsys.readouterr().out
     assert all(name in table for name in rows)
 
@@ -72,3 +75,30 @@ def test_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_unknown_module(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nothing"]) == 1
     assert "no module 'nothing'" in capsys.readouterr().err
+
+
+def test_cores() -> None:
+    count = "import os; assert len(os.sched_getaffinity(0)) == {}"
+    with one_core() as core:
+        if core is None:
+            pytest.skip("this system doesn't say on which cores a process is")
+        alone = _python("alone", count.format(1))
+        both = _python("both", count.format(min(2, os.cpu_count() or 1)))
+        both.cores = 2
+        after = _python("after", count.format(1))
+        interleaved(alone, [both, after], runs=1)
+    assert [command.failure for command in (alone, both, after)] == [None] * 3
+
+
+def test_bytecode_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
+    (tmp_path / "imported.py").write_text("")
+    code = "import sys; sys.path.insert(0, {!r}); import imported; open(imported.__cached__)"
+    kept = _python("kept", code.format(str(tmp_path)))
+    with bytecode_kept():
+        interleaved(kept, [], runs=1)
+        interleaved(_python("unit", "pass"), [kept], runs=1)
+    assert kept.failure is None
+    assert os.environ["PYTHONDONTWRITEBYTECODE"] == "1"
+    assert "PYTHONPYCACHEPREFIX" not in os.environ

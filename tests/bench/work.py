@@ -1,4 +1,4 @@
-"""What is measured and is no command of wasmir's: `python -m tests.bench.work WHAT IN [OUT]`.
+"""What is measured and is no command of wasmir's: `python -m tests.bench.work WHAT IN [MORE]`.
 
 It comes and goes as the `wasmir` command does: without the cyclic collector, and without taking
 everything apart at the end. See `wasmir/__main__.py`.
@@ -9,9 +9,13 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wasmir import Function
 
 
-def main(what: str, name: str, *out: str) -> None:
+def main(what: str, name: str, *more: str) -> None:
     """Do it; fail if the result isn't what it must be."""
     from wasmir import Module
     from wasmir.types import FuncType
@@ -21,34 +25,27 @@ def main(what: str, name: str, *out: str) -> None:
         # Where each body starts and ends, and nothing inside.
         if sum(function.imported is None for function in module.functions) == 0:
             sys.exit("no functions")
-    elif what == "skeleton":
-        # Every body decoded to its skeleton, and let go of: settling looks whether anything in it
-        # was changed.
-        for function in module.functions:
-            if function.imported is None:
-                _ = function.body
-                function.settle()
+    elif what in ("skeleton", "instructions"):
+        # Every body decoded to its skeleton, or down to its instructions, and let go of: settling
+        # looks whether anything in it was changed. In so many processes.
+        look = _skeleton if what == "skeleton" else _instructions
+        module.edit_functions(look, jobs=int(*more or "1"))
         if module.to_bytes() != module.source:
             sys.exit("the output differs from the input")
-    elif what == "instructions":
-        # Every body decoded down to its instructions, and let go of in the same way.
-        for function in module.functions:
-            if function.imported is None:
-                function.expand()
-                function.settle()
-        if module.to_bytes() != module.source:
-            sys.exit("the output differs from the input")
-    elif what == "validate":
-        # In two processes, on any cores: everything else is measured on one.
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, range(os.cpu_count() or 1))
-        module.validate(jobs=2)
     elif what == "import":
         # One more function is imported: the indices of all others move.
         module.import_function("env", "added", FuncType())
-        module.save(*out)
+        module.save(*more)
     else:
         sys.exit(f"no work {what!r}")
+
+
+def _skeleton(function: Function) -> None:
+    _ = function.body
+
+
+def _instructions(function: Function) -> None:
+    function.expand()
 
 
 if __name__ == "__main__":
