@@ -141,17 +141,6 @@ _jobs = click.option(
     help="Processes that share the work; by default one per core, and one for small modules.",
 )
 
-# Below this size, in bytes, starting processes costs more than they save.
-_WORTH_DIVIDING = 1 << 21
-
-
-def _processes(module: Module, jobs: int | None) -> int:
-    if jobs is not None:
-        return jobs
-    from wasmir.ir.fork import usable_cores
-
-    return usable_cores() if len(module.source) > _WORTH_DIVIDING else 1
-
 
 @cli.command()
 @_input
@@ -363,7 +352,9 @@ def _transform(
     if module is None:
         module = _read(file)
     with _naming(file), _progress():
-        processes = _processes(module, jobs)
+        from wasmir.ir.fork import default_jobs
+
+        processes = default_jobs(module) if jobs is None else jobs
         reports, encoded = pipeline.run_and_encode(module, verify=verify, jobs=processes)
     stale = {name: why for report in reports for name, why in report.stale.items()}
     if strip_stale:
@@ -488,6 +479,7 @@ def _validated(
     import itertools
     import warnings
 
+    from wasmir.ir.fork import default_jobs
     from wasmir.pipeline import track
 
     found: list[Exception] = []
@@ -497,7 +489,7 @@ def _validated(
             module = _module(file)
             errors = module.find_errors(
                 features=features,
-                jobs=_processes(module, jobs),
+                jobs=default_jobs(module) if jobs is None else jobs,
                 track=lambda functions: track(functions, f"checking {file}"),
             )
             found += errors if all_errors else itertools.islice(errors, 1)
@@ -527,6 +519,70 @@ def _validated(
 
 def _told(error: Exception) -> str:
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+@cli.command("print")
+@_input
+@click.option(
+    "-o", "--output", metavar="OUT", default="-", help="Where to write, if not to standard output."
+)
+@click.option(
+    "--func", "function", metavar="FUNC", help="One function, by its index, name or export."
+)
+@click.option(
+    "--range",
+    "within",
+    metavar="FIRST:END",
+    help="What stands in these bytes of IN (END is behind them); or at one offset, as in 0x1a0.",
+)
+@click.option("--names/--no-names", default=True, help="Identifiers from the name section.")
+@click.option("--offsets", is_flag=True, help="Where everything stands in IN, as comments.")
+@click.option("--folded", is_flag=True, help="Operands in parentheses, as far as can be.")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Colours: by default on a terminal.",
+)
+@_jobs
+def print_text(
+    file: str,
+    output: str,
+    function: str | None,
+    within: str | None,
+    names: bool,
+    offsets: bool,
+    folded: bool,
+    color: str,
+    jobs: int | None,
+) -> None:
+    """Print a module in the text format.
+
+    Assemblers make the same module of it, but for the spelling of integers and the place of custom
+    sections.
+    """
+    from wasmir.printing import Style, parse_range, print_module
+    from wasmir.text.colour import coloured
+
+    try:
+        part = None if within is None else parse_range(within)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--range") from None
+    if part is not None and folded:
+        raise click.UsageError("a range cuts expressions in two: --range goes without --folded")
+    painted = color == "always" or (color == "auto" and output == "-" and sys.stdout.isatty())
+    module = _read(file)
+    with _naming(file), _progress():
+        print_module(
+            module,
+            output,
+            Style(names, offsets, folded),
+            function=function,
+            within=part,
+            jobs=jobs,
+            paint=coloured if painted else None,
+        )
 
 
 @cli.command()

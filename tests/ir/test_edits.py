@@ -41,13 +41,13 @@ LEGACY = [
 
 
 @pytest.fixture(autouse=True)
-def forked(monkeypatch: pytest.MonkeyPatch) -> list[Worker]:
+def forked(monkeypatch: pytest.MonkeyPatch) -> list[Worker[object]]:
     """The processes that were started. The test runner's threads are no reason not to: they have
     nothing to do with the module.
     """
-    started: list[Worker] = []
+    started: list[Worker[object]] = []
 
-    def noted(work: Callable[[], bytes]) -> Worker | None:
+    def noted(work: Callable[[], object]) -> Worker[object] | None:
         worker = fork(work)
         if worker is not None:
             started.append(worker)
@@ -68,7 +68,7 @@ def converted(data: bytes, jobs: int, *, tracked: bool = False) -> Module:
 
 
 @JOBS
-def test_conversion(jobs: int, forked: list[Worker]) -> None:
+def test_conversion(jobs: int, forked: list[Worker[object]]) -> None:
     for entry in LEGACY:
         data = entry.path.read_bytes()
         assert converted(data, jobs).to_bytes() == converted(data, 1).to_bytes(), entry.name
@@ -217,7 +217,7 @@ def test_a_process_that_dies_while_it_sends() -> None:
     start, end = os.pipe()
     os.write(end, (100).to_bytes(8, "little") + b"not all")
     os.close(end)
-    worker = fork(lambda: b"")
+    worker = fork(lambda: 1)
     assert worker is not None
     os.close(worker._end)
     worker._end = start
@@ -252,7 +252,7 @@ def test_progress_and_no_functions() -> None:
     assert Module().edit_functions(lambda each: each.index, jobs=2) == []
 
 
-def test_pipelines_divide_too(forked: list[Worker]) -> None:
+def test_pipelines_divide_too(forked: list[Worker[object]]) -> None:
     data = find_legacy()
     outputs = []
     for jobs in (1, 2):

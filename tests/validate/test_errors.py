@@ -128,7 +128,7 @@ def test_a_process_that_dies_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> 
     assert [str(each) for each in module.find_errors(jobs=3)] == list(map(str, invalid(WRONG)))
 
 
-def _died(worker: fork.Worker) -> None:
+def _died(worker: fork.Worker[object]) -> None:
     worker.close()
 
 

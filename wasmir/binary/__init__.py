@@ -17,7 +17,7 @@ _HOMES = {
     "wasmir.binary.duties": "declarations_lost",
     "wasmir.binary.encode": "encode_module",
     "wasmir.binary.names": "read_names",
-    "wasmir.binary.offsets": "code_frames note_origin respelled_moves trace_moves",
+    "wasmir.binary.offsets": "code_frames moved_labels note_origin respelled_moves trace_moves",
     "wasmir.binary.sections": "read_sections section_entries section_name",
     "wasmir.binary.decode_code": (
         "count_instructions declared_locals decode_body dissolve expand local_groups split"

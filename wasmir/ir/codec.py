@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wasmir.ir.imports import Export, Import
     from wasmir.ir.memory import Memory
     from wasmir.ir.module import Module
-    from wasmir.ir.names import Names
+    from wasmir.ir.names import NameMap, Names
     from wasmir.ir.offsets import Moves, Tracking
     from wasmir.ir.outline import Survey
     from wasmir.ir.segment import Data, Element
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from wasmir.isa.table import Row
     from wasmir.types import ValType
 
-__all__ = ["Codec", "Section", "Validator", "codec", "validator"]
+__all__ = ["Codec", "Printer", "Section", "Validator", "codec", "printer", "validator"]
 
 
 class Section:
@@ -104,6 +104,9 @@ class Codec(Protocol):
     def tracking(self, module: Module) -> Tracking | None: ...
     def note_origin(self, body: Body, data: bytes) -> None: ...
     def trace_moves(self, body: Body, data: bytes) -> Moves: ...
+    def moved_labels(
+        self, function: Function, written: bytes, names: NameMap, moves: Moves
+    ) -> NameMap: ...
     def respelled_moves(self, before: bytes, after: bytes) -> Moves: ...
     def code_frames(self, data: bytes) -> list[tuple[int, int]]: ...
     def encode_module(self, module: Module) -> Encoded: ...
@@ -132,3 +135,18 @@ class Validator(Protocol):
 def validator() -> Validator:
     """The validator."""
     return cast("Validator", importlib.import_module("wasmir.validate"))
+
+
+class Printer(Protocol):
+    """What the IR asks of the printer, which stands above it, too."""
+
+    def module_text(self, module: Module, *, names: bool, offsets: bool, folded: bool) -> str: ...
+    def function_text(
+        self, function: Function, *, names: bool, offsets: bool, folded: bool
+    ) -> str: ...
+
+
+@cache
+def printer() -> Printer:
+    """The printer of the text format."""
+    return cast("Printer", importlib.import_module("wasmir.text"))

@@ -51,13 +51,13 @@ def edit_functions(
         try:
             results = _edited(edit, first if track is None else track(first))
             for worker, part in zip(workers, others, strict=True):
-                sent = None if worker is None else worker.result()
-                if sent is None:
+                share = None if worker is None else worker.result()
+                if share is None:
                     # It could not be started, or died, for a reason that will be seen now if it
                     # was in the edit itself: somebody has to do it.
                     results += _edited(edit, part)
                 else:
-                    results += _taken(module, part, known, sent)
+                    results += _taken(module, part, known, share)
         finally:
             for worker in workers:
                 if worker is not None:
@@ -86,7 +86,7 @@ class _Share(NamedTuple):
 
 def _share(
     module: Module, edit: Callable[[Function], Any], functions: list[Function], known: int
-) -> bytes:
+) -> _Share:
     """The work of one process, in a module that had so many types."""
     before = [function._code for function in functions]
     others = _others(module)
@@ -109,8 +109,7 @@ def _share(
     followed = {} if tracking is None else tracking.moves
     moves = {place: followed[functions[place]] for place in code if functions[place] in followed}
     types = [_pickled(type_) for type_ in module.types._numbered[known:]]
-    share = _Share(results, code, moves, module._takes_references, types, error)
-    return pickle.dumps(share)
+    return _Share(results, code, moves, module._takes_references, types, error)
 
 
 def _others(module: Module) -> dict[str, object]:
@@ -130,9 +129,8 @@ def _others(module: Module) -> dict[str, object]:
     return known | {"retyped": len(module._retyped), "sections": len(module.sections)}
 
 
-def _taken(module: Module, functions: list[Function], known: int, sent: bytes) -> list[Any]:
+def _taken(module: Module, functions: list[Function], known: int, share: _Share) -> list[Any]:
     """Make a process's work the module's."""
-    share: _Share = pickle.loads(sent)  # noqa: S301 - from our own child
     numbers = _add_types(module, known, share.types)
     code = share.code
     if numbers:

@@ -5,20 +5,31 @@ and sends back nothing but what it found.
 from __future__ import annotations
 
 import os
+import pickle
 import threading
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from wasmir.ir.function import Function
+    from wasmir.ir.module import Module
 
-__all__ = ["Worker", "divided", "fork", "may_fork", "usable_cores"]
+__all__ = ["Worker", "default_jobs", "divided", "fork", "may_fork"]
+
+T = TypeVar("T")
+
+# Below this size, in bytes, starting processes costs more than they save.
+_WORTH_DIVIDING = 1 << 21
 
 
-def usable_cores() -> int:
-    """How many cores this process may use at once."""
+def default_jobs(module: Module) -> int:
+    """How many processes it pays to divide a module's functions among: one for each core that this
+    process may use, or one alone.
+    """
+    if len(module.source) <= _WORTH_DIVIDING:
+        return 1
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -39,22 +50,23 @@ def divided(functions: Sequence[Function], parts: int) -> list[list[Function]]:
     return found
 
 
-class Worker:
+class Worker(Generic[T]):
     """A forked process at work."""
 
     def __init__(self, pid: int, end: int) -> None:
         self._pid = pid
         self._end = end
 
-    def result(self) -> bytes | None:
-        """What it sends; ``None`` where it died."""
+    def result(self) -> T | None:
+        """What its work gives; ``None`` where it died."""
         with os.fdopen(self._end, "rb") as stream:
             self._end = -1
             data = stream.read()
         self._wait()
         # The length comes first: of a process that died while it was sending, nothing counts.
-        length = int.from_bytes(data[:8], "little")
-        return data[8:] if len(data) == 8 + length and data else None
+        if len(data) < 8 or len(data) != 8 + int.from_bytes(data[:8], "little"):
+            return None
+        return cast("T", pickle.loads(memoryview(data)[8:]))  # noqa: S301 - from our own child
 
     def _wait(self) -> None:
         os.waitpid(self._pid, 0)
@@ -72,8 +84,10 @@ class Worker:
             self._wait()
 
 
-def fork(work: Callable[[], bytes]) -> Worker | None:
-    """Begin the work in a process of its own; ``None`` where there can't be one."""
+def fork(work: Callable[[], T]) -> Worker[T] | None:
+    """Begin the work in a process of its own, from where what it gives is sent back; ``None`` where
+    there can't be one.
+    """
     end, start = os.pipe()
     try:
         pid = os.fork()
@@ -87,7 +101,7 @@ def fork(work: Callable[[], bytes]) -> Worker | None:
     # The child. Whatever happens, it must not go on as if it were the parent.
     try:
         os.close(end)
-        data = work()
+        data = pickle.dumps(work())
         with os.fdopen(start, "wb") as stream:
             stream.write(len(data).to_bytes(8, "little"))
             stream.write(data)

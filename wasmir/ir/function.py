@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wasmir.errors import InvalidError, UnsupportedError, WasmError
-from wasmir.ir.codec import codec
+from wasmir.ir.codec import codec, printer
 from wasmir.ir.space import Importable
 
 if TYPE_CHECKING:
@@ -171,6 +171,10 @@ class Function(Importable):
         if self.imported is not None:
             return []
         return codec().distinct_instructions(self.code)
+
+    def wat(self, *, names: bool = True, offsets: bool = False, folded: bool = False) -> str:
+        """The function in the text format, or the import of one; see :meth:`Module.wat`."""
+        return printer().function_text(self, names=names, offsets=offsets, folded=folded)
 
     def outline_with(self, mnemonic: str) -> Body | None:
         """The body as an outline, if the control instruction of that name may stand in it: see

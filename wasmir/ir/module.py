@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from wasmir.errors import StaleWarning
 from wasmir.ir.bulk import bulk_work
 from wasmir.ir.checkpoint import Checkpoint
-from wasmir.ir.codec import Section, codec, validator
+from wasmir.ir.codec import Section, codec, printer, validator
 from wasmir.ir.imports import Exports, Imports
 from wasmir.ir.space import Space
 
@@ -175,6 +175,19 @@ class Module:
     def save(self, path: str | os.PathLike[str], *, keep_stale: bool = False) -> None:
         """Write the binary form to a file: :meth:`Encoded.save`. Warns like :meth:`to_bytes`."""
         self._encoded(keep_stale).save(path)
+
+    def wat(self, *, names: bool = True, offsets: bool = False, folded: bool = False) -> str:
+        """The module in the text format, as it is now; what was edited isn't encoded for it.
+
+        ``names`` are identifiers from the name section, without which everything is called by its
+        index. ``offsets`` are comments, where each instruction stood in the input. ``folded``
+        instructions have their operands in parentheses. Custom sections are annotations, which
+        assemblers may need to be told to read.
+
+        Raises MalformedError, InvalidError, and UnsupportedError for more locals than engines take.
+        The text of a large module is large; ``wasmir print`` writes it piece by piece.
+        """
+        return printer().module_text(self, names=names, offsets=offsets, folded=folded)
 
     def _encoded(self, keep_stale: bool) -> Encoded:
         encoded = self.encode()

@@ -29,10 +29,12 @@ SUBSECTIONS = {
     "data": 9,
     "field": 10,
     "tag": 11,
+    # Not in a specification: what assemblers read in `(type (func (param $x i32)))`.
+    "param": 12,
 }
 """The subsection that has the names of each index space."""
 
-INDIRECT = {"local": "func", "label": "func", "field": "type"}
+INDIRECT = {"local": "func", "label": "func", "field": "type", "param": "type"}
 """Spaces that there are many of: one for each entity of another space."""
 
 

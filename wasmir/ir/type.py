@@ -51,6 +51,15 @@ class Type(Entity, Defined):
         self.module.names.give_inside("field", self, names)
 
     @property
+    def param_names(self) -> dict[int, str]:
+        """The names of a function type's parameters, by index; a copy, to be assigned."""
+        return self.module.names.inside("param", self)
+
+    @param_names.setter
+    def param_names(self, names: dict[int, str]) -> None:
+        self.module.names.give_inside("param", self, names)
+
+    @property
     def alone(self) -> bool:
         """Whether the entry is a recursive group of its own, so that another one with the same
         definition means the same type.

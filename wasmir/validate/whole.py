@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from wasmir.errors import DialectWarning, WasmError
 from wasmir.features import ALL, feature_set
@@ -24,8 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["find_errors"]
 
-_Share: TypeAlias = tuple["list[WasmError]", "list[str]"]
-"""What a process sends: errors in order, and which exception handling dialects it found."""
+
+class _Share(NamedTuple):
+    """What a process finds: errors in order, and which exception handling dialects."""
+
+    errors: list[WasmError]
+    dialects: list[str]
 
 
 def find_errors(
@@ -75,21 +78,20 @@ def _shared(
         return
     first, *others = divided(functions, jobs)
 
-    def share_of(part: list[Function]) -> Callable[[], bytes]:
-        return lambda: pickle.dumps((list(_bodies(code, part)), sorted(code.dialects)))
+    def share_of(part: list[Function]) -> Callable[[], _Share]:
+        return lambda: _Share(list(_bodies(code, part)), sorted(code.dialects))
 
     workers = [fork(share_of(part)) for part in others]
     try:
         yield from _bodies(code, first if track is None else track(first))
         for worker, part in zip(workers, others, strict=True):
-            sent = None if worker is None else worker.result()
-            if sent is None:
+            share = None if worker is None else worker.result()
+            if share is None:
                 # It could not be started, or died: somebody has to do it.
                 yield from _bodies(code, part)
             else:
-                errors, found = cast("_Share", pickle.loads(sent))  # noqa: S301 - our own child's
-                yield from errors
-                dialects.update(found)
+                yield from share.errors
+                dialects.update(share.dialects)
         dialects |= code.dialects
     finally:
         for worker in workers:
