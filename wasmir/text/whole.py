@@ -259,8 +259,6 @@ def _customs(printer: Printer) -> dict[str, list[tuple[Custom, Span, str]]]:
     found: dict[str, list[tuple[Custom, Span, str]]] = {}
     names = printer.module.custom("name")
     last = max((at for at, each in enumerate(sections) if each.custom is None), default=-1)
-    # An assembler writes names behind all other sections, and behind them what has no place.
-    names_at = next((at for at, each in enumerate(sections) if each.custom is names), 0)
     place, spelled = "first", "(before first)"
     for at, section in enumerate(sections):
         custom = section.custom
@@ -268,8 +266,9 @@ def _customs(printer: Printer) -> dict[str, list[tuple[Custom, Span, str]]]:
             place = _PLACES.get(section.id, "before code")
             spelled = f"({place})" if section.id == _DATA_COUNT else f"(after {place})"
         elif custom is not names and custom is not printer.hints.custom:
-            behind_all = at > last and at >= names_at
-            key = "last" if behind_all else place
-            entry = custom, (section.start, section.end), "" if behind_all else spelled
-            found.setdefault(key, []).append(entry)
+            if at > last:
+                # What has no place goes behind all that is known.
+                place, spelled = "last", ""
+            span = section.start, section.end
+            found.setdefault(place, []).append((custom, span, spelled))
     return found

@@ -1,0 +1,296 @@
+"""The printer beside modules as they are read: edited ones, parts, processes, and bad input."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+from random import Random
+
+import pytest
+
+from corpus.manifest import find, modules
+from tests.fuzz.cases import CASES
+from tests.modules import assembled, custom, module, printed, section, unsigned
+from tests.support import peak_of
+from tests.text.equivalence import ALL_STYLES, assembled_again, difference, text_of
+from wasmir import (
+    FuncType,
+    InvalidError,
+    MalformedError,
+    Module,
+    NumType,
+    Pipeline,
+    UnsupportedError,
+    WasmError,
+    bulk_work,
+    ops,
+)
+from wasmir.ir import parallel
+from wasmir.text import Style, chunks, write
+from wasmir.text.colour import coloured
+
+LEGACY = find("cpp-legacy-O2").path
+DEEP = 100_000
+
+
+def written(data: bytes, jobs: int = 1, style: Style | None = None) -> bytes:
+    stream = io.BytesIO()
+    write(Module.from_bytes(data), stream, style or Style(), jobs)
+    return stream.getvalue()
+
+
+# As it is in memory
+
+
+def test_edited_modules_print_as_they_would_be_written() -> None:
+    """Conversions change code, move indices and names, and are printed without being encoded."""
+    for entry in modules():
+        data = entry.path.read_bytes()
+        if not Module.from_bytes(data).tags:
+            continue
+        edited = Module.from_bytes(data)
+        edited.import_function("env", "first", FuncType((NumType.I32,)))
+        try:
+            Pipeline.parse("legacy-to-exnref").run(edited)
+        except UnsupportedError:
+            continue
+        edited.start = None
+        text = edited.wat()
+        again = Module.from_bytes(edited.to_bytes(keep_stale=True))
+        assert without_declarations(text) == without_declarations(again.wat()), entry.name
+
+
+def without_declarations(text: str) -> str:
+    """Writing a module declares functions that code takes references to."""
+    return re.sub(r"\n  \(elem \(;\d+;\) declare func [^)]*\)", "", text)
+
+
+def test_hints_and_labels_follow_edits() -> None:
+    data = assembled(
+        """(module (func (param i32)
+          (block $a (block $b (@metadata.code.branch_hint "\\01") (br_if $a (local.get 0))))))"""
+    )
+    edited = Module.from_bytes(data)
+    function = edited.functions[0]
+    function.body.seq.insert(0, ops.nop())
+    for settled in (False, True):
+        if settled:
+            function.settle()
+        text = function.wat()
+        assert '(@metadata.code.branch_hint "\\01") br_if $a' in text
+        assert "block $b" in text
+        assert assembled_again(edited.wat()) == edited.to_bytes()
+
+
+def test_what_was_removed_and_is_mentioned_is_an_error() -> None:
+    edited = Module.from_bytes(assembled("(module (func) (func call 0))"))
+    edited.functions.remove(edited.functions[0])
+    with pytest.raises(InvalidError, match="unknown function 0 \\(removed\\)"):
+        edited.wat()
+
+
+def test_one_function() -> None:
+    opened = Module.from_bytes(assembled('(module (import "a" "b" (func $i)) (func $f (nop)))'))
+    assert opened.functions[0].wat() == '(import "a" "b" (func $i (;0;) (type 0)))'
+    assert opened.functions[1].wat() == "(func $f (;1;) (type 0)\n  nop\n)"
+    assert opened.functions[1].wat(folded=True, names=False) == (
+        "(func (;1;) (type 0)\n  (nop)\n)"
+    )
+
+
+# Parts, processes
+
+
+def test_ranges() -> None:
+    data = assembled("(module (memory 1) (func (param i32) (block (br_if 0 (local.get 0)))) (func))")
+    opened = Module.from_bytes(data)
+    [first, second] = opened.functions
+    at = first.offset
+    whole = "".join(chunks(opened, Style(offsets=True), (0, len(data))))
+    assert whole == text_of(data, Style(offsets=True))
+    part = "".join(chunks(opened, Style(), (at + 3, at + 5))).splitlines()
+    assert part[2:-2] == ["    (; ... ;)", "      local.get 0", "    (; ... ;)"]
+    assert "(func (;1;)" not in "\n".join(part)
+    only = "".join(chunks(opened, Style(), (second.offset, second.offset + 1)))
+    assert only == "(module\n  (func (;1;) (type 1))\n)\n"
+    # Every part of the code, whatever it cuts, is lines of the whole, and all that is asked for.
+    lines = {line.strip() for line in whole.splitlines()} | {"(; ... ;)"}
+    for start in range(at, first.offset + 12):
+        for end in range(start + 1, at + 13):
+            part = "".join(chunks(opened, Style(offsets=True), (start, end))).splitlines()
+            assert lines.issuperset(line.strip() for line in part)
+
+
+@pytest.mark.parametrize("style", ALL_STYLES, ids=str)
+def test_processes_make_no_difference(style: Style) -> None:
+    data = LEGACY.read_bytes()
+    one = written(data, 1, style)
+    assert one.decode() == text_of(data, style)
+    for jobs in (2, 3, 100):
+        assert written(data, jobs, style) == one
+
+
+def test_a_process_that_dies_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = LEGACY.read_bytes()
+    one = written(data)
+    monkeypatch.setattr(parallel.Worker, "result", lambda worker: worker._wait())
+    assert written(data, 3) == one
+    monkeypatch.setattr(os, "fork", _no_fork)
+    assert written(data, 3) == one
+
+
+def _no_fork() -> int:
+    raise OSError("no more processes")
+
+
+def test_an_error_in_another_process_is_raised() -> None:
+    bad = module(types=[b"\x60\0\0"], codes=[b"\0\x01\x0b"] * 9 + [b"\0\xff\x0b"])
+    for jobs in (1, 2, 4):
+        with pytest.raises(MalformedError, match="illegal opcode ff") as caught:
+            written(bad, jobs)
+        assert bad[caught.value.offset] == 0xFF
+
+
+def test_the_hash_seed_makes_no_difference() -> None:
+    found = set()
+    for seed in ("1", "2"):
+        for style in ([], ["--folded"]):
+            command = [sys.executable, "-m", "wasmir", "print", str(LEGACY), *style]
+            env = {**os.environ, "PYTHONHASHSEED": seed}
+            done = subprocess.run(command, capture_output=True, check=True, env=env)
+            found.add((bool(style), done.stdout))
+    assert len(found) == 2
+
+
+# Names, colours
+
+
+def test_any_name_comes_back() -> None:
+    """Names that repeat, that are empty, that look like ours, or that hold any character."""
+    random = Random("names")
+    texts = ["", "a", "a#1", "a#2", "a b", "é", "\0\x7f\u202e\U000e0001\"\\", "(;", ";;", "#func1 a"]
+    for _ in range(30):
+        opened = Module.from_bytes(
+            assembled(
+                "(module (type $s (struct (field i32) (field i32))) (memory 1)"
+                '(global i32 (i32.const 0)) (tag) (table 1 funcref) (elem func) (data "")'
+                "(func (param i32 i32) (local i32) block block end end) (func) (func) (func))"
+            )
+        )
+        spaces = [opened.functions, opened.types, opened.memories, opened.globals, opened.tags]
+        for entity in (each for space in spaces for each in space):
+            entity.name = random.choice(texts)
+        opened.functions[0].local_names = {at: random.choice(texts) for at in range(3)}
+        opened.functions[0].label_names = {at: random.choice(texts) for at in range(2)}
+        opened.types[0].field_names = {at: random.choice(texts) for at in range(2)}
+        opened.names.name_module(random.choice(texts))
+        data = opened.to_bytes()
+        again = Module.from_bytes(assembled_again(text_of(data)))
+        assert again.names.module == opened.names.module
+        assert again.names.maps == opened.names.maps
+        assert again.names.indirect == opened.names.indirect
+
+
+def test_names_of_nothing_are_left_out() -> None:
+    names = custom("name", b"\x01" + unsigned(8) + b"\x02\x05\x01a\x07\x02bc"[:8])
+    text = text_of(module() + names)
+    assert text == "(module\n)\n"
+
+
+def test_colours_change_nothing_else() -> None:
+    text = text_of(LEGACY.read_bytes(), Style(offsets=True))
+    shown = coloured(text)
+    assert shown != text
+    assert re.sub(r"\x1b\[\d*m", "", shown) == text
+
+
+# What is deep, large or broken
+
+
+@pytest.mark.parametrize("style", ALL_STYLES[:2], ids=str)
+def test_deep_nests(style: Style) -> None:
+    """No recursion, and nothing quadratic: deeper lines are indented no further."""
+    code = b"\0" + b"\x02\x40" * DEEP + b"\x01" + b"\x0b" * DEEP + b"\x0b"
+    data = module(types=[b"\x60\0\0"], codes=[code])
+    text = text_of(data, style)
+    assert len(text) < 400 * DEEP
+    chain = b"\0\x41\0" + b"\x45" * DEEP + b"\x1a\x0b"
+    assert len(text_of(module(types=[b"\x60\0\0"], codes=[chain]), style)) < 400 * DEEP
+
+
+def test_locals_that_text_has_no_room_for() -> None:
+    for count, fits in ((50_000, True), (50_001, False), (2**32 - 1, False)):
+        code = b"\x01" + unsigned(count) + b"\x7f\x0b"
+        data = module(types=[b"\x60\0\0"], codes=[code])
+        if fits:
+            assert difference(data) == ""
+        else:
+            with pytest.raises(UnsupportedError, match="too many locals"):
+                text_of(data)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (b"", "unexpected end"),
+        (b"\0", "unexpected end"),
+        (b"\0\x02\x40\x0b", "END opcode expected"),
+        (b"\0\x0b\x0b", "the body goes on behind its end"),
+        (b"\0\x05\x0b", "unexpected else"),
+        (b"\0\x04\x40\x05\x05\x0b\x0b", "unexpected else"),
+        (b"\0\x02\x40\x18\0\x0b", "unexpected delegate"),
+        (b"\0\x06\x40\x19\x19\x0b\x0b", "unexpected catch_all"),
+        (b"\0\x41\x80\x0b", "unexpected end"),
+        (b"\0\xff\x0b", "illegal opcode"),
+    ],
+)
+def test_broken_code(code: bytes, reason: str) -> None:
+    data = module(types=[b"\x60\0\0"], codes=[code])
+    with pytest.raises(MalformedError, match=reason) as caught:
+        text_of(data)
+    assert 0 < caught.value.offset <= len(data)
+
+
+def test_labels_and_indices_of_nothing_stay_numbers() -> None:
+    """What is not valid is printed as it is, where it can be read."""
+    code = b"\0\x0c\x05\x10\x63\x20\x07\x23\x08\x02\x09\x0b\x0b"
+    text = text_of(module(types=[b"\x60\0\0"], codes=[code]))
+    for line in ("br 5", "call 99", "local.get 7", "global.get 8", "block (type 9) (;@1;)"):
+        assert f"\n    {line}\n" in text
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_corrupt_modules(kind: str) -> None:
+    """Text or an error of ours, in every style."""
+    make = CASES[kind]
+    for number in range(60):
+        data = make(Random(f"{kind} {number}"))
+        if data is None:
+            continue
+        for style in ALL_STYLES[:2]:
+            try:
+                text = text_of(data, style)
+            except WasmError as error:
+                assert error.reason
+            else:
+                assert text.startswith("(module")
+
+
+def test_memory_is_that_of_a_function_at_a_time() -> None:
+    code = b"\0" + b"\x41\x80\x80\x01\x1a" * 1000 + b"\x0b"
+    data = module(types=[b"\x60\0\0"], codes=[code] * 400)
+    opened = Module.from_bytes(data)
+    with open(os.devnull, "wb") as sink, bulk_work():
+        peak = peak_of(lambda: write(opened, sink, Style()))
+    assert peak < len(data)
+
+
+def test_theirs_and_ours_agree_on_what_a_module_is() -> None:
+    """The text is compared as wasm-tools prints what it assembles to, so that has to tell."""
+    data = assembled("(module (func (i32.const 1) drop))")
+    other = assembled("(module (func (i32.const 2) drop))")
+    assert printed(data) != printed(other)
+    assert section(1, b"")
