@@ -81,6 +81,10 @@ def _ours(path: Path, folder: Path) -> Iterator[Row]:
     for cores, name in ((1, ""), (2, ", two cores")):
         command = Command(f"wasmir validate{name}", [*wasmir, "validate", file], cores=cores)
         yield ours("validate", command)
+    text = folder / "text.wat"
+    shown = [*wasmir, "print", file, "-o", str(text)]
+    for cores, name in ((1, ""), (2, ", two cores")):
+        yield ours("print", Command(f"wasmir print{name}", shown, output=text, cores=cores))
 
 
 def _passes(path: Path, folder: Path) -> Iterator[Row]:
@@ -110,6 +114,9 @@ def _rivals(path: Path, folder: Path) -> Iterator[Row]:
             threads = {"BINARYEN_CORES": str(cores)}
             command = Command(f"{label}{name}", run, threads, rival, cores)
             yield Row("convert", command, ours=False)
+    text = folder / "rival.wat"
+    shown = [wasm_tools(), "print", file, "-o", str(text)]
+    yield Row("print", Command("wasm-tools print", shown, output=text), ours=False)
     reader = python_reader()
     if reader is not None:
         label, program = reader
