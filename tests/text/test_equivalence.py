@@ -4,22 +4,30 @@ that wasm-tools and our own generators make of random numbers.
 
 from __future__ import annotations
 
+import filecmp
+import subprocess
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from corpus.manifest import modules
+from corpus.manifest import externals, modules
+from tests.differential.batch import KINDS
+from tests.differential.choices import seeded
 from tests.modules import SCALE, program
+from tests.support import fetched
 from tests.text.equivalence import ALL_STYLES, difference
 from tests.validate.agreement import cases as random_cases
 from tests.validate.agreement import judge
 from tests.validate.test_suite import FOLDERS, cases
-from wasmir.text import Style
+from wasmir import Module
+from wasmir.text import Style, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from corpus.manifest import External
 
 SPELLED_OTHERWISE = {
     # Modules of the suite that don't come back byte for byte: they are spelled in ways that text
@@ -32,6 +40,10 @@ SPELLED_OTHERWISE = {
     "proposals/threads": 0,
     "proposals/wide-arithmetic": 1,
 }
+
+
+LARGE = 12_000_000
+"""Bytes. Folded, what is larger would take minutes, and show nothing new."""
 
 
 def check(named: Iterable[tuple[str, bytes]], style: Style) -> Counter[str]:
@@ -71,6 +83,40 @@ def test_suite_folded(name: str, spec_folder: Path) -> None:
     valid = [(str(case), case.data) for case in cases(spec_folder / name) if case.text is None]
     counts = check(valid, Style(folded=True))
     assert counts["same module"] == SPELLED_OTHERWISE[name]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_generated_exception_handling(kind: str) -> None:
+    """Random control flow of both dialects, as the differential tests run it."""
+    program()
+    made = [(f"{kind} {seed}", KINDS[kind].make(seeded(seed))) for seed in range(40 * SCALE)]
+    for style in ALL_STYLES[:2]:
+        check(made, style)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", externals(), ids=lambda entry: str(entry.name))
+def test_real_modules(entry: External, tmp_path: Path) -> None:
+    """By files, for the text of a large module is ten times as large."""
+    fetched(entry)
+    opened = Module.from_file(entry.path)
+    text, again = tmp_path / "text.wat", tmp_path / "again.wasm"
+    theirs, ours = tmp_path / "theirs.wat", tmp_path / "ours.wat"
+    run("print", entry.path, theirs)
+    for style in (Style(), Style(folded=True)):
+        if style.folded and len(opened.source) > LARGE:
+            continue
+        with text.open("wb") as stream:
+            write(opened, stream, style)
+        run("parse", text, again)
+        run("print", again, ours)
+        assert filecmp.cmp(theirs, ours, shallow=False)
+
+
+def run(command: str, file: Path, output: Path) -> None:
+    line = [program(), command, str(file), "-o", str(output)]
+    done = subprocess.run(line, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")[:2000]
 
 
 @pytest.mark.parametrize("style", ALL_STYLES[:3], ids=str)

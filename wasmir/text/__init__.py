@@ -2,9 +2,10 @@
 
 :mod:`~wasmir.text.whole` is how it is asked. :mod:`~wasmir.text.fields` prints what is outside of
 functions, :mod:`~wasmir.text.printer` functions, whose code :mod:`~wasmir.text.code` lays out as
-lines and :mod:`~wasmir.text.folded` as expressions; :mod:`~wasmir.text.words` is what instructions
-say, :mod:`~wasmir.text.names` what everything is called, :mod:`~wasmir.text.hints` where branch
-hints stand.
+lines and :mod:`~wasmir.text.folded` as expressions. :mod:`~wasmir.text.words` is what instructions
+say, with labels from :mod:`~wasmir.text.labels`; :mod:`~wasmir.text.names` is what everything is
+called, :mod:`~wasmir.text.hints` where branch hints stand. :mod:`~wasmir.text.colour` is for
+terminals.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wasmir.errors import UnsupportedError
+from wasmir.errors import InvalidError, UnsupportedError
 from wasmir.ir.codec import codec
 from wasmir.isa import tokens
 from wasmir.text.code import Bodies, joined
@@ -70,7 +70,11 @@ class Printer:
         pos = tokens.skip_locals(data, start, end)
         declared = self._locals(function, data[start:pos], start, named)
         self.bodies.words.enter(named)
-        lines = self.bodies.lines(data, pos, end, self._labels(function))
+        try:
+            lines = self.bodies.lines(data, pos, end, self._labels(function))
+        except InvalidError as error:
+            # What code mentions was removed.
+            raise InvalidError(error.reason, str(function)) from None
         self._prefix(function, lines, start)
         head = f"(func {self.fields.head(function)} {self.fields.type_use(function)}"
         if self.style.folded:
