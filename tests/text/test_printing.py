@@ -30,7 +30,7 @@ from wasmir import (
     bulk_work,
     ops,
 )
-from wasmir.ir import parallel
+from wasmir.ir import fork
 from wasmir.text import Style, chunks, write
 from wasmir.text.colour import coloured
 
@@ -141,7 +141,7 @@ def test_processes_make_no_difference(style: Style) -> None:
 def test_a_process_that_dies_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     data = LEGACY.read_bytes()
     one = written(data)
-    monkeypatch.setattr(parallel.Worker, "result", parallel.Worker._wait)
+    monkeypatch.setattr(fork.Worker, "result", fork.Worker._wait)
     assert written(data, 3) == one
     monkeypatch.setattr(os, "fork", _no_fork)
     assert written(data, 3) == one
