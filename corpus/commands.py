@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from corpus import build as builder
 from corpus.demo import demo
 from corpus.engine import EngineError
-from corpus.fetch import fetch
+from corpus.fetch import Tell, fetch, is_right
 from corpus.files import sha256_of
 from corpus.manifest import (
     CorpusError,
@@ -24,7 +26,7 @@ from corpus.manifest import (
 from corpus.poison import show_poison
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["main"]
 
@@ -33,6 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command; the exit code."""
     options = _parser().parse_args(arguments)
     try:
+        if options.command is _fetch:
+            return int(_fetch(options.names, everything=options.all))
         return int(options.command(options.names))
     except (CorpusError, EngineError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -49,10 +53,18 @@ def _parser() -> argparse.ArgumentParser:
         (_list, "what is in the corpus, and why"),
         (_verify, "check the built modules, and build anew those that can be here"),
         (_build, "build our own modules from their sources, and note their sha256"),
-        (_fetch, f"get other people's modules, by npm, into {cache_folder()}"),
+        (_fetch, f"get other people's modules, by npm and pip, into {cache_folder()}"),
     ):
         command = commands.add_parser(function.__name__[1:], help=text, description=text)
-        command.add_argument("names", metavar="NAME", nargs="*", help="only these (default: all)")
+        default = "those that the tests want" if function is _fetch else "all"
+        command.add_argument(
+            "names", metavar="NAME", nargs="*", help=f"only these (default: {default})"
+        )
+        if function is _fetch:
+            size = sum(_by_archive(externals()).values()) / 1e6
+            command.add_argument(
+                "--all", action="store_true", help=f"those on request, too: {size:.0f} MB"
+            )
         command.set_defaults(command=function)
     return parser
 
@@ -65,12 +77,16 @@ def _demo(names: list[str]) -> int:
 def _list(names: list[str]) -> int:
     for entry in [find(name) for name in names] or [*modules(), *externals()]:
         there = entry.path.is_file()
-        size = f"{entry.path.stat().st_size:,} bytes" if there else "not fetched"
-        print(f"{entry.name:30}{entry.eh:8}{size:>18}")
+        size = entry.files[0].size if isinstance(entry, External) else entry.path.stat().st_size
+        print(f"{entry.name:30}{entry.eh:8}{size:>18,} bytes{'' if there else ', not fetched'}")
         print(f"    {entry.why}")
-        if isinstance(entry, External):
-            counts = ", ".join(f"{count:,} {name}" for name, count in entry.exceptions.items())
-            print(f"    {counts}")
+        if not isinstance(entry, External):
+            continue
+        print(f"    {entry.producer}; {entry.package}, {entry.licence}")
+        print(f"    {', '.join(entry.features) or 'no features'}")
+        if entry.exceptions:
+            counts = (f"{count:,} {name}" for name, count in entry.exceptions.items())
+            print(f"    {', '.join(counts)}")
     return 0
 
 
@@ -101,7 +117,7 @@ def _verify(names: list[str]) -> int:
     for entry in () if names else externals():
         if not entry.fetched:
             print(f"{entry.name:30}not fetched")
-        elif all(sha256_of(entry.folder / file.name) == file.sha256 for file in entry.files):
+        elif is_right(entry):
             print(f"{entry.name:30}ok")
         else:
             print(f"{entry.name:30}not what the manifest says; `python -m corpus fetch` mends it")
@@ -122,14 +138,56 @@ def _problem(module: Module) -> str | None:
     return None
 
 
-def _fetch(names: list[str]) -> int:
-    chosen = [find(name) for name in names] if names else list(externals())
-    for entry in chosen:
+def _fetch(names: list[str], *, everything: bool) -> int:
+    chosen = []
+    for entry in (
+        [find(name) for name in names]
+        if names
+        else [entry for entry in externals() if everything or not entry.on_request]
+    ):
         if isinstance(entry, Module):
             raise CorpusError(f"{entry.name} is our own, and here already: {entry.path}")
-        print(f"{entry.name}: {entry.package} ({entry.licence})", flush=True)
-        new = fetch(entry)
-        for file in entry.files:
-            path = entry.folder / file.name
-            print(f"  {path}  {path.stat().st_size:,} bytes, {'new' if new else 'was there'}")
+        chosen.append(entry)
+    # What is of one archive is fetched with one download.
+    groups: dict[str, list[External]] = {}
+    for entry in chosen:
+        groups.setdefault(entry.archive_sha256, []).append(entry)
+    for entries in groups.values():
+        first = entries[0]
+        print(f"{', '.join(entry.name for entry in entries)}: {first.package}", flush=True)
+        with _progress(first.archive_size) as tell:
+            new = fetch(*entries, tell=tell)
+        for entry in entries:
+            for path in entry.contents:
+                size = path.stat().st_size
+                print(f"  {path}  {size:,} bytes, {'new' if new else 'was there'}")
     return 0
+
+
+def _by_archive(entries: Sequence[External]) -> dict[str, int]:
+    """The size of each archive, in bytes, by its sha256."""
+    return {entry.archive_sha256: entry.archive_size for entry in entries}
+
+
+@contextmanager
+def _progress(size: int) -> Iterator[Tell]:
+    """Says on standard error how much of ``size`` bytes has come: in place on a terminal, else in
+    lines, of which a quick download has none.
+    """
+    in_place = sys.stderr.isatty()
+    said = time.monotonic()
+
+    def tell(come: int) -> None:
+        nonlocal said
+        if not in_place and time.monotonic() < said + 10:
+            return
+        said = time.monotonic()
+        text = f"  {min(come, size) / 1e6:.1f} of {size / 1e6:.1f} MB"
+        print(f"\r{text}" if in_place else text, end="" if in_place else "\n", file=sys.stderr)
+        sys.stderr.flush()
+
+    try:
+        yield tell
+    finally:
+        if in_place:
+            print("\r" + " " * 40 + "\r", end="", file=sys.stderr, flush=True)

@@ -19,6 +19,7 @@ __all__ = [
     "External",
     "Member",
     "Module",
+    "Wheel",
     "cache_folder",
     "externals",
     "find",
@@ -63,6 +64,19 @@ class Member:
     member: str
     name: str
     sha256: str
+    size: int
+    """In bytes."""
+    within: str | None = None
+    """Where the archive's member is a static library: the object in it that is meant."""
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """Which of a release's wheels, where that isn't the one for every platform: pip's tags."""
+
+    python: str
+    abi: str
+    platform: str
 
 
 @dataclass(frozen=True)
@@ -74,7 +88,11 @@ class External:
     version: str
     archive: str
     archive_sha256: str
+    archive_size: int
+    """In bytes: what fetching it downloads."""
     licence: str
+    producer: str
+    """The language and the tools that made the module."""
     eh: str
     features: tuple[str, ...]
     why: str
@@ -83,6 +101,11 @@ class External:
     files: tuple[Member, ...]
     pypi: str | None = None
     """The package, where it isn't npm's."""
+    wheel: Wheel | None = None
+    on_request: bool = False
+    """Whether it is fetched and tried only where it is named: it is large, or one of a kind."""
+    keep: bool = False
+    """Whether the archive stays beside the files, for the glue that is in it."""
 
     @property
     def package(self) -> str:
@@ -100,9 +123,22 @@ class External:
         return self.folder / self.files[0].name
 
     @property
+    def kept(self) -> Path | None:
+        """The archive, if it stays."""
+        return self.folder / self.archive if self.keep else None
+
+    @property
+    def contents(self) -> dict[Path, str]:
+        """All that fetching puts there, with the sha256 of each."""
+        found = {self.folder / file.name: file.sha256 for file in self.files}
+        if self.kept is not None:
+            found[self.kept] = self.archive_sha256
+        return found
+
+    @property
     def fetched(self) -> bool:
         """All its files are there; they were verified when they were put there."""
-        return all((self.folder / file.name).is_file() for file in self.files)
+        return all(path.is_file() for path in self.contents)
 
 
 def cache_folder() -> Path:
@@ -146,12 +182,17 @@ def externals() -> tuple[External, ...]:
             version=entry["version"],
             archive=entry["archive"],
             archive_sha256=entry["archive-sha256"],
+            archive_size=entry["archive-size"],
             licence=entry["licence"],
+            producer=entry["producer"],
             eh=entry["eh"],
             features=tuple(entry["features"]),
             why=entry["why"],
             exceptions=entry["exceptions"],
-            files=tuple(Member(f["member"], f["name"], f["sha256"]) for f in entry["file"]),
+            files=tuple(Member(**file) for file in entry["file"]),
+            wheel=Wheel(**entry["wheel"]) if "wheel" in entry else None,
+            on_request=entry.get("on-request", False),
+            keep=entry.get("keep", False),
         )
         for entry in _document()["external"]
     )

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from corpus.manifest import modules
-from tests.pyodide.fetch import HOW, fetched, folder
-from tests.support import ROOT
+from corpus.manifest import External, find, modules
+from tests.support import ROOT, fetched
 from wasmir import Module, Pipeline
 
 if TYPE_CHECKING:
@@ -93,8 +92,11 @@ def test_the_wheel_is_for_every_platform(wheel: Path) -> None:
 
 
 def in_pyodide(engine: Path, wheels: list[Path], shared: Path) -> dict[str, Any]:
+    pyodide = find("pyodide")
+    assert isinstance(pyodide, External)
+    fetched(pyodide)
     request = {
-        "pyodide": str(folder()),
+        "pyodide": str(pyodide.folder),
         "wheels": [str(path) for path in wheels],
         "shared": str(shared),
         "program": PROGRAM % {"passes": PASSES},
@@ -111,7 +113,6 @@ def in_pyodide(engine: Path, wheels: list[Path], shared: Path) -> dict[str, Any]
     return answer
 
 
-@pytest.mark.skipif(not fetched(), reason=HOW)
 def test_same_bytes(engine: Path, wheel: Path, dependency: Path, tmp_path: Path) -> None:
     for entry in CONVERTED:
         shutil.copyfile(entry.path, tmp_path / f"{entry.name}.wasm")
