@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from corpus.manifest import External, externals, find, modules
 from corpus.manifest import Module as Entry
+from corpus.manifest import find, modules
 from tests.binary.surveyed import said, walked
 from tests.modules import (
     EMPTY_TYPE,
@@ -28,7 +28,7 @@ from tests.modules import (
     vector,
 )
 from tests.spelling import FUNCTIONS, OTHERS, TAGS, TYPES, BodyWriter
-from tests.support import encoded, fetched, validate, without_compact_imports
+from tests.support import encoded, validate, without_compact_imports
 from wasmir import (
     EXNREF,
     Block,
@@ -153,22 +153,6 @@ def test_dead_code_that_ends_as_it_begins(last: str) -> None:
 @pytest.mark.parametrize("entry", modules(), ids=lambda entry: entry.name)
 def test_corpus(entry: Entry) -> None:
     assert check(entry.path.read_bytes()) > 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("entry", externals(), ids=lambda entry: entry.name)
-def test_large(entry: External) -> None:
-    data = fetched(entry)
-    opened = Module.from_bytes(data)
-    with bulk_work():
-        for function in defined(opened):
-            code = function.code
-            assert encoded(function) == code, f"function {function}"
-            function.close()
-            function.expand()
-            assert encoded(function) == code, f"function {function}, from its instructions"
-            function.settle()
-    assert opened.to_bytes() == data
 
 
 VALID = {"module", "module_definition", "assert_unlinkable", "assert_uninstantiable"}

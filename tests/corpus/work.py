@@ -27,7 +27,7 @@ __all__ = ["bodies", "convert", "round_trip", "validate", "validate_converted"]
 
 
 def round_trip(path: Path) -> dict[str, Any]:
-    """Read and written without a look inside, the same bytes; and what ``wasmir info`` says of it."""
+    """Read and written, before and after a look inside; and what ``wasmir info`` says of it."""
     data = path.read_bytes()
     module = Module.from_bytes(data)
     assert module.to_bytes() == data

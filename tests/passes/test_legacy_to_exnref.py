@@ -11,10 +11,10 @@ import sys
 
 import pytest
 
-from corpus.manifest import External, externals, find, modules
+from corpus.manifest import find, modules
 from tests.modules import assembled, module, printed, section, sections_of
 from tests.passes.goldens import GOLDENS, MODULE, Golden
-from tests.support import CONVERTED, fetched, validate
+from tests.support import CONVERTED, validate
 from wasmir import EXNREF, InvalidError, Module, NumType, WasmError
 from wasmir.passes import LegacyToExnref
 from wasmir.summary import summarize
@@ -94,21 +94,6 @@ def test_twice_is_once(name: str) -> None:
     assert converted(once) == once
     exnref = function(golden.after)
     assert converted(exnref) == exnref
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "entry", [entry for entry in externals() if entry.eh == "legacy"], ids=lambda entry: entry.name
-)
-def test_large_modules(entry: External) -> None:
-    data = fetched(entry)
-    out = converted(data)
-    assert validate(out, CONVERTED) is None
-    before = summarize(Module.from_bytes(data)).exceptions
-    after = summarize(Module.from_bytes(out)).exceptions
-    assert before.instructions == entry.exceptions
-    assert after.dialect == "exnref"
-    assert 0 < after.instructions["try_table"] <= 2 * before.instructions["try"]
 
 
 @pytest.mark.parametrize("option", OPTIONS)
