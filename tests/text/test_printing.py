@@ -205,6 +205,22 @@ def test_any_name_comes_back() -> None:
         assert again.names.indirect == opened.names.indirect
 
 
+def test_names_of_locals_are_those_of_their_function() -> None:
+    """However their indices are spelled."""
+    padded = b"\x01\x01\x7f\x20\x00\x1a\x20\x80\x00\x1a\x0b"
+    opened = Module.from_bytes(module(*[padded] * 5))
+    for at, name in enumerate(["a", None, "b", "c", None]):
+        opened.functions[at].local_names = {} if name is None else {0: name}
+    text = opened.wat()
+    assert re.findall(r"local\.get (.*)", text) == [
+        *["$a"] * 2,
+        *["0"] * 2,
+        *["$b"] * 2,
+        *["$c"] * 2,
+        *["0"] * 2,
+    ]
+
+
 def test_names_of_nothing_are_left_out() -> None:
     names = custom("name", b"\x01\x04\x01\x05\x01a" + b"\x07\x04\x01\0\x01g")
     assert Module.from_bytes(module(after=names)).names.maps == {
