@@ -197,12 +197,24 @@ def test_any_name_comes_back() -> None:
         opened.functions[0].local_names = {at: random.choice(texts) for at in range(3)}
         opened.functions[0].label_names = {at: random.choice(texts) for at in range(2)}
         opened.types[0].field_names = {at: random.choice(texts) for at in range(2)}
+        taking = next(each for each in opened.types if each.func and each.func.params)
+        taking.param_names = {at: random.choice(texts) for at in range(2)}
         opened.names.name_module(random.choice(texts))
         data = opened.to_bytes()
         again = Module.from_bytes(assembled_again(text_of(data)))
         assert again.names.module == opened.names.module
         assert again.names.maps == opened.names.maps
         assert again.names.indirect == opened.names.indirect
+
+
+def test_names_of_a_types_parameters_follow_it() -> None:
+    opened = Module.from_bytes(assembled("(module (type (func)) (type (func (param $x i32))))"))
+    first, second = opened.types
+    assert second.param_names == {0: "x"}
+    opened.types.reorder([second, first])
+    again = Module.from_bytes(opened.to_bytes())
+    assert again.types[0].param_names == {0: "x"}
+    assert "(type (;0;) (func (param $x i32)))" in again.wat()
 
 
 def test_names_of_locals_are_those_of_their_function() -> None:
