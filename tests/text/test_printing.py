@@ -35,7 +35,7 @@ from wasmir.text import Style, chunks, write
 from wasmir.text.colour import coloured
 
 LEGACY = find("cpp-legacy-O2").path
-DEEP = 100_000
+DEEP = 30_000
 
 
 def written(data: bytes, jobs: int = 1, style: Style | None = None) -> bytes:
