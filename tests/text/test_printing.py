@@ -97,6 +97,16 @@ def test_what_was_removed_and_is_mentioned_is_an_error() -> None:
         edited.wat()
 
 
+def test_compact_groups_fall_apart_where_they_must() -> None:
+    data = assembled('(module (import "m" (item "a") (item "b") (global i32)))')
+    opened = Module.from_bytes(data)
+    assert '"m"\n    (item "a")\n    (item "b")\n    (global i32)\n  )' in opened.wat()
+    opened.imports[1].entity.name = "n"
+    assert '"m"\n    (item "a" (global (;0;) i32))\n    (item "b" (global $n' in opened.wat()
+    opened.imports[0].module = "k"
+    assert '"k" "a" (global (;0;) i32))\n  (import "m" "b" (global $n (;1;) i32))' in opened.wat()
+
+
 def test_one_function() -> None:
     opened = Module.from_bytes(assembled('(module (import "a" "b" (func $i)) (func $f (nop)))'))
     assert opened.functions[0].wat() == '(import "a" "b" (func $i (;0;) (type 0)))'

@@ -141,20 +141,19 @@ class Fields:
         return f"(import {quoted(import_.module)} {quoted(import_.name)} {self._extern(import_)})"
 
     def _import_group(self, imports: list[Import], wire: tuple[int, int]) -> str:
-        module = quoted(imports[0].module)
-        # All of one type have no place for what each is called; then it is written out.
-        shared = self._compact(wire) == _COMPACT_NAMES and not any(
-            any(self._identifiers.called(each.entity)) for each in imports
-        )
-        types = {self._extern(each, bare=True) for each in imports}
-        if any(each.module != imports[0].module for each in imports):
+        """A compact group; separate fields where its imports no longer have a module in common."""
+        module = imports[0].module
+        if any(each.module != module for each in imports):
             return "\n  ".join(map(self._import, imports))
-        if shared and len(types) == 1:
-            items = [f"(item {quoted(each.name)})" for each in imports]
-            items += types
+        # All of one type have no place for what each is called; then it is written out.
+        named = any(any(self._identifiers.called(each.entity)) for each in imports)
+        types = {self._extern(each, bare=True) for each in imports}
+        if self._compact(wire) == _COMPACT_NAMES and len(types) == 1 and not named:
+            items = [*(f"(item {quoted(each.name)})" for each in imports), *types]
         else:
             items = [f"(item {quoted(each.name)} {self._extern(each)})" for each in imports]
-        return f"(import {module}{''.join(f'{chr(10)}    {item}' for item in items)}\n  )"
+        lines = "".join(f"\n    {item}" for item in items)
+        return f"(import {quoted(module)}{lines}\n  )"
 
     def _extern(self, import_: Import, *, bare: bool = False) -> str:
         """What is imported; ``bare`` of what it is called."""
