@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from corpus.manifest import External, find, modules
-from tests.support import ROOT, fetched
+from corpus.manifest import modules
+from tests.pyodide.run import in_pyodide
+from tests.support import ROOT
 from wasmir import Module, Pipeline
 
 if TYPE_CHECKING:
@@ -91,32 +91,11 @@ def test_the_wheel_is_for_every_platform(wheel: Path) -> None:
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"wasmir"}
 
 
-def in_pyodide(engine: Path, wheels: list[Path], shared: Path) -> dict[str, Any]:
-    pyodide = find("pyodide")
-    assert isinstance(pyodide, External)
-    fetched(pyodide)
-    request = {
-        "pyodide": str(pyodide.folder),
-        "wheels": [str(path) for path in wheels],
-        "shared": str(shared),
-        "program": PROGRAM % {"passes": PASSES},
-    }
-    result = subprocess.run(
-        [engine, Path(__file__).parent / "run.mjs"],
-        input=json.dumps(request).encode(),
-        capture_output=True,
-        check=False,
-        timeout=240,
-    )
-    assert result.returncode == 0, result.stderr.decode(errors="replace")[-4000:]
-    answer: dict[str, Any] = json.loads(result.stdout)
-    return answer
-
-
 def test_same_bytes(engine: Path, wheel: Path, dependency: Path, tmp_path: Path) -> None:
     for entry in CONVERTED:
         shutil.copyfile(entry.path, tmp_path / f"{entry.name}.wasm")
-    answer = in_pyodide(engine, [wheel, dependency], tmp_path)
+    program = PROGRAM % {"passes": PASSES}
+    answer = in_pyodide(engine, [wheel, dependency], program, shared=tmp_path)
     assert answer["platform"] == "emscripten"
     assert tuple(answer["python"]) >= (3, 11)
     assert answer["version"] == importlib.metadata.version("wasmir")
