@@ -183,7 +183,14 @@ def _return_call_indirect(e: Emitter, immediates: tuple[Any, ...]) -> None:
 def _return_call_ref(e: Emitter, immediates: tuple[Any, ...]) -> None:
     function = e.simple(e.pop())
     e.effect(function)
-    _tail_call(e, f"non_null({function.text})", immediates[0].func, function)
+    _tail_call(e, f"function({function.text})", immediates[0].func, function)
+
+
+@helper
+def function(reference: Any) -> Any:
+    if reference is None:
+        raise Trap("null function reference")
+    return reference
 
 
 @helper

@@ -109,6 +109,8 @@ class Types:
             family.types = [RunType() for _ in group.types]
             self._found.update(zip(group.types, family.types, strict=True))
             for entry, made in zip(group.types, family.types, strict=True):
+                made.text = f"type {entry}"
+            for entry, made in zip(group.types, family.types, strict=True):
                 self._define(entry, made, family)
             # Of two threads, both get the family of the one that came first.
             family = _FAMILIES.setdefault(key, family)
@@ -119,7 +121,8 @@ class Types:
         made.family = family
         made.composite = self._composite(definition.composite)
         made.final = definition.final
-        made.text = str(made.composite) if isinstance(made.composite, FuncType) else f"type {entry}"
+        if isinstance(made.composite, FuncType):
+            made.text = str(made.composite)
         # Supertypes come before.
         made.above = frozenset({made}).union(*(self[each].above for each in definition.supertypes))
         made.descriptor = None if definition.descriptor is None else self[definition.descriptor]

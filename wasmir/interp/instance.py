@@ -6,7 +6,6 @@ Source: specification 3.0, Execution, "Modules", "Instantiation" and "Invocation
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +13,14 @@ from wasmir.interp.boundary import call, running
 from wasmir.interp.core import table_bounds
 from wasmir.interp.emit import MASKS
 from wasmir.interp.entities import Func, Global, Memory, Table, Tag, Tail
-from wasmir.interp.faults import LinkError, StackFrame, Trap
+from wasmir.interp.faults import LinkError, StackFrame
 from wasmir.interp.heap import tester
 from wasmir.interp.limits import Bounds, Fuel
 from wasmir.interp.link import linked
 from wasmir.interp.memory import bounds as memory_bounds
 from wasmir.interp.program import BUILTINS, Program
 from wasmir.ir.function import Function
-from wasmir.types import GlobalType, NumType, TableType
+from wasmir.types import GlobalType, TableType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -325,5 +324,3 @@ def _looping(body: Callable[..., Any]) -> Callable[..., Any]:
 
     return looping
 
-
-_ = (replace, NumType, Trap)

@@ -107,12 +107,17 @@ def _limits(given: Limits, wanted: Limits) -> str | None:
     return None
 
 
+def _page(limits: Limits) -> int:
+    """The size of a page, in bytes."""
+    return 1 << (16 if limits.page_size_log2 is None else limits.page_size_log2)
+
+
 def _memory(import_: Import, given: Memory, _types: Types) -> str | None:
     wanted: Limits = import_.entity.type.limits  # type: ignore[attr-defined]
     theirs = given.current
     if theirs.shared != wanted.shared:
         return "one of them is shared"
-    if (theirs.page_size_log2 or 16) != (16 if wanted.page_size_log2 is None else wanted.page_size_log2):
+    if given.page != _page(wanted):
         return "memory types incompatible: their pages aren't of the same size"
     return _limits(theirs, wanted)
 
