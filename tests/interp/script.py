@@ -49,7 +49,7 @@ class Host:
 def spectest() -> dict[str, Any]:
     """The host module that the suite's modules import from."""
 
-    def ignore(*_args: Any) -> None:
+    def ignore(*_args: object) -> None:
         pass
 
     def table(address: NumType) -> Table:
@@ -76,9 +76,9 @@ _LANES = {"i8": 1, "i16": 2, "i32": 4, "i64": 8, "f32": 4, "f64": 8}
 class Script:
     """One file of the suite. ``wrong`` says of each command that failed which it is, and why."""
 
-    def __init__(self, path: Path, **options: Any) -> None:
+    def __init__(self, path: Path, **options: bool | int) -> None:
         self._path = path
-        self._options = options
+        self._options: Any = options
         self._hosts: dict[int, Host] = {}
         self._instances: dict[str | None, Any] = {}
         self._definitions: dict[str | None, Program] = {}
@@ -144,7 +144,7 @@ class Script:
 
     # Actions
 
-    def _act(self, action: dict[str, Any]) -> Any:
+    def _act(self, action: dict[str, Any]) -> Any:  # noqa: ANN401 - any value
         instance = self._instances[action.get("module")]
         if action["type"] == "get":
             return instance.exports[action["field"]].value
@@ -186,8 +186,9 @@ class Script:
 
     # Values
 
-    def _value(self, given: dict[str, Any]) -> Any:
-        kind, value = given["type"], given.get("value")
+    def _value(self, given: dict[str, Any]) -> Any:  # noqa: ANN401 - any value
+        kind: str = given["type"]
+        value: Any = given.get("value")
         if kind in ("i32", "i64"):
             return int(value)
         if kind == "f32":
@@ -196,7 +197,9 @@ class Script:
             return f64_from_bits(int(value))
         if kind == "v128":
             size = _LANES[given["lane_type"]]
-            return b"".join((int(lane) % (1 << 8 * size)).to_bytes(size, "little") for lane in value)
+            return b"".join(
+                (int(lane) % (1 << 8 * size)).to_bytes(size, "little") for lane in value
+            )
         if value == "null" or kind.startswith("null"):
             return None
         return self._host(int(value))
@@ -204,8 +207,9 @@ class Script:
     def _host(self, number: int) -> Host:
         return self._hosts.setdefault(number, Host(number))
 
-    def _is(self, found: Any, expected: dict[str, Any]) -> bool:
-        kind, value = expected["type"], expected.get("value")
+    def _is(self, found: Any, expected: dict[str, Any]) -> bool:  # noqa: ANN401 - any value
+        kind: str = expected["type"]
+        value: Any = expected.get("value")
         if kind == "either":
             return any(self._is(found, each) for each in expected["values"])
         if kind in ("i32", "i64"):
@@ -219,11 +223,11 @@ class Script:
         if kind == "v128":
             lane = expected["lane_type"]
             size = _LANES[lane]
-            lanes = [
-                int.from_bytes(found[at : at + size], "little") for at in range(0, 16, size)
-            ]
+            lanes = [int.from_bytes(found[at : at + size], "little") for at in range(0, 16, size)]
             if lane[0] == "f":
-                return all(_is_float(each, lane, wanted) for each, wanted in zip(lanes, value, strict=True))
+                return all(
+                    _is_float(each, lane, wanted) for each, wanted in zip(lanes, value, strict=True)
+                )
             return lanes == [int(each) % (1 << 8 * size) for each in value]
         if value == "null" or kind.startswith("null") or kind == "refnull":
             return found is None
@@ -256,4 +260,3 @@ def _in_words(error: LinkError | Trap, text: str) -> str | None:
     if error.reason.startswith(text) or text.startswith(error.reason):
         return None
     return f"{error}, not {text}"
-

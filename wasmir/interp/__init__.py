@@ -18,6 +18,7 @@ from wasmir.interp.entities import Func, Global, Memory, Table, Tag
 from wasmir.interp.faults import LinkError, OutOfFuel, StackFrame, Trap, WasmException
 from wasmir.interp.floats import f32_bits, f32_from_bits, f64_bits, f64_from_bits
 from wasmir.interp.heap import I31, Array, Struct
+from wasmir.interp.imports import ImportCall, trace_imports
 from wasmir.interp.instance import Exports, Instance
 from wasmir.interp.limits import Bounds
 from wasmir.interp.program import Program
@@ -29,6 +30,7 @@ __all__ = [
     "Exports",
     "Func",
     "Global",
+    "ImportCall",
     "Instance",
     "LinkError",
     "Memory",
@@ -44,4 +46,5 @@ __all__ = [
     "f32_from_bits",
     "f64_bits",
     "f64_from_bits",
+    "trace_imports",
 ]

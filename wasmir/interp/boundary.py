@@ -117,7 +117,9 @@ def _reason(accident: BaseException, name: str) -> str:
     if isinstance(accident, MemoryError):
         return "out of memory"
     if isinstance(accident, AttributeError):
-        return _NULL.get(name, "null array reference" if name.startswith("array.") else "null reference")
+        return _NULL.get(
+            name, "null array reference" if name.startswith("array.") else "null reference"
+        )
     row = BY_NAME.get(name)
     if row is not None and (Trait.LOADS in row.traits or Trait.STORES in row.traits):
         return "out of bounds memory access"
@@ -139,10 +141,9 @@ def host_function(function: Callable[..., Any], type_: RunType) -> Callable[...,
                 return None
             if len(results) == 1:
                 return from_host(found, results[0])
-            values = tuple(found)
-            if len(values) != len(results):
-                raise TypeError(f"{len(results)} results expected, not {len(values)}")
-            return tuple(map(from_host, values, results))
+            return tuple(
+                from_host(value, type_) for value, type_ in zip(found, results, strict=True)
+            )
         except (Thrown, Trap):
             raise
         except RecursionError:

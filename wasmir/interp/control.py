@@ -30,29 +30,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wasmir.errors import UnsupportedError
-from wasmir.interp.emit import RULES, Emitter, Expr
-from wasmir.interp.gc import described, test
+from wasmir.interp.emit import RULES, Expr
+from wasmir.interp.jumps import JumpEmitter, Target
 from wasmir.interp.shapes import Analysis, Shape, clauses_of
 from wasmir.ir.code import (
     Body,
-    Br,
-    BrIf,
-    BrOn,
-    BrTable,
     If,
     Instr,
     Label,
     Loop,
-    Node,
-    Resume,
-    Rethrow,
     Structured,
     Try,
     TryTable,
     terminates,
 )
-from wasmir.isa.table import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,21 +55,6 @@ __all__ = ["FunctionEmitter"]
 # What Python allows, less what the flat form and the escapes out of loops take.
 NESTED = 15
 _INDENTED = 60
-
-
-class _Target:
-    """Where a branch goes: to the ``while`` at a depth, to the leaf ``pc`` if that is the flat one.
-
-    ``height`` is where on the stack the label's operands go, ``arity`` how many there are.
-    """
-
-    __slots__ = ("arity", "depth", "height", "pc")
-
-    def __init__(self, depth: int, height: int, arity: int, pc: int | None = None) -> None:
-        self.depth = depth
-        self.height = height
-        self.arity = arity
-        self.pc = pc
 
 
 class _Frame:
@@ -134,7 +110,7 @@ class _Frame:
         self.context: Label | None = None
 
 
-class FunctionEmitter(Emitter):
+class FunctionEmitter(JumpEmitter):
     """The source of one function.
 
     ``nested`` is how many statements that can be left may stand inside one another: 0 makes
@@ -150,29 +126,13 @@ class FunctionEmitter(Emitter):
         trace: bool = False,
         nested: int = NESTED,
     ) -> None:
-        function = body.function
-        super().__init__(program, function._number, fuel=fuel, trace=trace)
-        self.function = function
+        super().__init__(program, body.function, fuel=fuel, trace=trace)
         self.body = body
         self.analysis = Analysis(body)
         self.assigned = self.analysis.assigned
         self._nested = nested
-        shape = self.analysis.shapes[body]
-        self.is_flat = not self._fits(shape)
+        self.is_flat = not self._fits(self.analysis.shapes[body])
         self._frames: list[_Frame] = []
-        self._targets: dict[Label, _Target] = {}
-        # Labels that a branch, or the end of a part, was emitted to.
-        self._reached: set[Label] = set()
-        self._reachable = True
-        # By depth: whether a branch to it continues, and where branches out of it go.
-        self._continues = [False]
-        self._escapes: list[set[int]] = [set()]
-        self._uses_x = False
-        # The flat form's
-        self._leaves: dict[int, list[str]] = {}
-        self._contexts: dict[int, Label | None] = {}
-        self._handlers: dict[Label, int] = {}
-        self._last_leaf = 0
 
     def _fits(self, shape: Shape) -> bool:
         return shape.nest <= self._nested and shape.indent <= _INDENTED
@@ -213,8 +173,10 @@ class FunctionEmitter(Emitter):
             at += count
         lines = []
         for value, names in by_value.items():
-            for start in range(0, len(names), 50):
-                lines.append(f" {' = '.join(names[start : start + 50])} = {value}")
+            lines += [
+                f" {' = '.join(names[start : start + 50])} = {value}"
+                for start in range(0, len(names), 50)
+            ]
         return lines
 
     def _emit(self) -> None:
@@ -260,108 +222,11 @@ class FunctionEmitter(Emitter):
             self._branch(item)
             self.end_segment()
 
-    def _unsupported(self, name: str) -> UnsupportedError:
-        row = BY_NAME[name]
-        return UnsupportedError(
-            f"{name} ({row.proposal}) can't be evaluated", str(self.function)
-        )
-
     def _return(self) -> None:
         values = self.pop_many(len(self.function.func_type.results))
         self.effect(*values)
         self.line(f"return {', '.join([each.exact for each in values])}")
         self._reachable = False
-
-    # Python's loops
-
-    @property
-    def _depth(self) -> int:
-        return len(self._continues) - 1
-
-    def _open_while(self, *, continues: bool) -> None:
-        self.line("while True:")
-        self.indent += " "
-        self._continues.append(continues)
-        self._escapes.append(set())
-
-    def _close_while(self, indent: str) -> None:
-        """What comes behind a ``while``: whoever left it for a label further out goes on."""
-        self._continues.pop()
-        escapes = self._escapes.pop()
-        self.indent = indent
-        if not escapes:
-            return
-        self._uses_x = True
-        depth = self._depth
-        leave = "continue" if self._continues[depth] else "break"
-        here = depth in escapes
-        outer = {each for each in escapes if each < depth}
-        self._escapes[depth] |= outer
-        self.line("if x:")
-        if not here:
-            self.line(" break")
-        elif not outer:
-            self.line(" x = 0")
-            self.line(f" {leave}")
-        else:
-            self.line(f" if x == {depth}:")
-            self.line("  x = 0")
-            self.line(f"  {leave}")
-            self.line(" break")
-
-    def _jump(self, target: _Target) -> None:
-        if target.pc is not None:
-            self.line(f"pc = {target.pc}")
-        self._leave_for(target.depth)
-
-    def _leave_for(self, depth: int) -> None:
-        if depth == self._depth:
-            self.line("continue" if self._continues[depth] else "break")
-            return
-        self.line(f"x = {depth}")
-        self.line("break")
-        for between in range(depth + 1, self._depth + 1):
-            self._escapes[between].add(depth)
-
-    # Leaves
-
-    def _new_leaf(self) -> int:
-        self._last_leaf += 1
-        return self._last_leaf
-
-    def _start_leaf(self, number: int, context: Label | None) -> None:
-        self.end_segment()
-        self.lines = self._leaves[number] = []
-        self._contexts[number] = context
-        self.indent = ""
-        self._reachable = True
-
-    def _go_to(self, leaf: int) -> None:
-        self.line(f"pc = {leaf}")
-        self.line("continue")
-
-    def _assembled(self) -> list[str]:
-        """The loop over all leaves."""
-        handlers = [0] * (self._last_leaf + 1)
-        for number, context in self._contexts.items():
-            if context is not None:
-                handlers[number] = self._handlers[context]
-        lines = [" pc = 1"]
-        indent = " "
-        if any(handlers):
-            lines += [" while True:", "  try:"]
-            indent = "   "
-        lines.append(f"{indent}while True:")
-        _choose(lines, indent + " ", sorted(self._leaves.items()))
-        if any(handlers):
-            lines += [
-                "  except Thrown as e:",
-                f"   pc = {tuple(handlers)}[pc]",
-                "   if not pc: raise",
-                "   e.__traceback__ = None",
-                "   ex = e",
-            ]
-        return lines
 
     # Opening
 
@@ -383,19 +248,19 @@ class FunctionEmitter(Emitter):
         arity = len(type_.results)
         if frame.flat:
             frame.end = self._new_leaf()
-            self._targets[node] = _Target(1, base, arity, frame.end)
+            self._targets[node] = Target(1, base, arity, frame.end)
             self._open_flat(frame, condition)
             return
         frame.merged = shape.targeted or isinstance(node, If) or bool(clauses_of(node))
         if shape.targeted:
             self._open_while(continues=False)
             frame.looping = True
-            self._targets[node] = _Target(self._depth, base, arity)
+            self._targets[node] = Target(self._depth, base, arity)
         if condition is not None:
             self.line(f"if {condition.exact}:")
             self.indent += " "
         elif clauses_of(node):
-            frame.caught = f"e{self.ordinal}"
+            frame.caught = self._caught[node] = f"e{self.ordinal}"
             self.line(f"{frame.caught} = None")
             self.line("try:")
             self.indent += " "
@@ -415,13 +280,13 @@ class FunctionEmitter(Emitter):
         self.stack += [self.variable(f"s{at}") for at in range(base, base + len(frame.params))]
         if frame.flat:
             head = self._new_leaf()
-            self._targets[node] = _Target(1, base, len(frame.params), head)
+            self._targets[node] = Target(1, base, len(frame.params), head)
             self._go_to(head)
             self._start_leaf(head, frame.context)
             return
         self._open_while(continues=True)
         frame.looping = True
-        self._targets[node] = _Target(self._depth, base, len(frame.params))
+        self._targets[node] = Target(self._depth, base, len(frame.params))
 
     def _open_flat(self, frame: _Frame, condition: Expr | None) -> None:
         node = frame.node
@@ -434,7 +299,7 @@ class FunctionEmitter(Emitter):
             return
         inner = frame.shape.contexts[0]
         if clauses_of(node):
-            frame.caught = f"e{self.ordinal}"
+            frame.caught = self._caught[node] = f"e{self.ordinal}"
             frame.handler = self._handlers[node] = self._new_leaf()
             frame.leaves = [self._new_leaf() for _ in frame.shape.parts[1:]]
         if inner is not frame.context:
@@ -656,9 +521,11 @@ class FunctionEmitter(Emitter):
 
     def _look_up(self, leaves: dict[str, int], otherwise: int, caught: str) -> None:
         shown = ", ".join([f"{tag}: {leaf}" for tag, leaf in leaves.items()])
-        self.line(f"pc = {{{shown}}}.get({caught}.tag, {otherwise})")
+        self.line(f"to = {{{shown}}}.get({caught}.tag, {otherwise})")
         if not otherwise:
-            self.line(f"if not pc: raise {caught}")
+            # While `pc` is still that of this leaf: it says what catches.
+            self.line(f"if not to: raise {caught}")
+        self.line("pc = to")
         self.line("continue")
 
     def _many_clauses(self, node: TryTable, frame: _Frame) -> None:
@@ -686,150 +553,3 @@ class FunctionEmitter(Emitter):
                 self.stack.append(self.variable(frame.caught))
             self._branch_to(clause.label)
             del self.stack[height:]
-
-    # Branches
-
-    def _branch_to(self, label: Label) -> None:
-        """Branch with the operands on the stack, which are gone then if it is the function's."""
-        self._reached.add(label)
-        if isinstance(label, Body):
-            count = len(self.function.func_type.results)
-            values = self.stack[len(self.stack) - count :]
-            self.line(f"return {', '.join([each.exact for each in values])}")
-            return
-        target = self._targets[label]
-        self.to_slots(self.stack[len(self.stack) - target.arity :], target.height)
-        self._jump(target)
-
-    def _branch_if(self, condition: str, label: Label) -> None:
-        """A condition that was taken from the stack; operands stay if it isn't met."""
-        self.line(f"if {condition}:")
-        self.indent += " "
-        self._branch_to(label)
-        self.indent = self.indent[:-1]
-
-    def _branch(self, item: Node) -> None:
-        if isinstance(item, BrIf):
-            condition = self.pop()
-            self.settle_impure()
-            self._branch_if(condition.exact, item.label)
-        elif isinstance(item, Br):
-            self._last_values(item.label)
-            self._branch_to(item.label)
-            self._reachable = False
-        elif isinstance(item, BrTable):
-            self._br_table(item)
-            self._reachable = False
-        elif isinstance(item, Rethrow):
-            self.settle_impure()
-            [caught] = [each.caught for each in self._frames if each.node is item.label]
-            self.marked(f"raise {caught}")
-            self._reachable = False
-        elif isinstance(item, BrOn):
-            self._br_on(item)
-        else:
-            assert isinstance(item, Resume)
-            raise self._unsupported(item.row.name)
-
-    def _last_values(self, label: Label) -> None:
-        """Evaluate what is below the operands of a branch for good."""
-        if isinstance(label, Body):
-            arity = len(self.function.func_type.results)
-        else:
-            arity = self._targets[label].arity
-        values = self.pop_many(arity)
-        self.settle_impure()
-        self.stack += values
-
-    def _br_on(self, item: BrOn) -> None:
-        name = item.row.name
-        if name in ("br_on_null", "br_on_non_null"):
-            reference = self.simple(self.pop())
-            self.settle_impure()
-            if name == "br_on_null":
-                self._branch_if(f"{reference.text} is None", item.label)
-                self.stack.append(reference)
-            else:
-                self.stack.append(reference)
-                self._branch_if(f"{reference.text} is not None", item.label)
-                self.pop()
-            return
-        flags, _, _, heap = item.immediates
-        nullable = bool(flags & 2)
-        if "desc" in name:
-            wanted = self.simple(self.pop())
-            reference = self.simple(self.pop())
-            self.settle_impure()
-            self.lines.append(f"#{self.ordinal}")
-            condition = described(reference.text, wanted.text, nullable)
-        else:
-            reference = self.simple(self.pop())
-            self.settle_impure()
-            null = "is None or" if nullable else "is not None and"
-            condition = f"{reference.text} {null} {test(self, heap)}({reference.text})"
-        self.stack.append(reference)
-        failing = name.endswith("_fail")
-        self._branch_if(f"not ({condition})" if failing else condition, item.label)
-
-    def _br_table(self, item: BrTable) -> None:
-        index = self.pop()
-        *labels, default = item.labels
-        self._last_values(default)
-        if self.stack and not all(each.is_simple for each in self.stack):
-            # Each label gets them.
-            self.stack.append(index)
-            self.settle_all()
-            index = self.pop()
-        index = self.simple(index)
-        leaves = [self._leaf_of(label) for label in (*labels, default)]
-        if labels and None not in leaves:
-            self._reached.update(item.labels)
-            *some, last = leaves
-            if len(some) == 1:
-                chosen = f"{last} if {index.text} else {some[0]}"
-            else:
-                chosen = f"{tuple(some)}[{index.text}] if {index.text} < {len(some)} else {last}"
-            self.line(f"pc = {chosen}")
-            self._leave_for(1)
-            return
-        # Neighbours that go to the same label are one.
-        runs: list[tuple[int, Label]] = []
-        for at, label in enumerate(item.labels):
-            if not runs or runs[-1][1] is not label:
-                runs.append((at, label))
-        self._choose_label(index.text, runs)
-
-    def _leaf_of(self, label: Label) -> int | None:
-        """The leaf that a branch without operands goes to, if it does."""
-        if isinstance(label, Body):
-            return None
-        target = self._targets[label]
-        return None if target.arity else target.pc
-
-    def _choose_label(self, index: str, runs: list[tuple[int, Label]]) -> None:
-        if len(runs) == 1:
-            self._branch_to(runs[0][1])
-            return
-        middle = len(runs) // 2
-        self.line(f"if {index} < {runs[middle][0]}:")
-        self.indent += " "
-        self._choose_label(index, runs[:middle])
-        self.indent = self.indent[:-1]
-        self.line("else:")
-        self.indent += " "
-        self._choose_label(index, runs[middle:])
-        self.indent = self.indent[:-1]
-
-
-def _choose(lines: list[str], indent: str, leaves: list[tuple[int, list[str]]]) -> None:
-    """A tree of comparisons, with a leaf at each end."""
-    if len(leaves) == 1:
-        for line in leaves[0][1]:
-            if line:
-                lines.append(line if line[0] == "#" else f"{indent}{line}")
-        return
-    middle = len(leaves) // 2
-    lines.append(f"{indent}if pc < {leaves[middle][0]}:")
-    _choose(lines, indent + " ", leaves[:middle])
-    lines.append(f"{indent}else:")
-    _choose(lines, indent + " ", leaves[middle:])

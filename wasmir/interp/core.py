@@ -145,7 +145,8 @@ def indirect(func: Func, wanted: RunType) -> Func:
 
 @helper
 def indirect_call(func: Func, wanted: RunType) -> Callable[..., Any]:
-    return indirect(func, wanted).call
+    found: Callable[..., Any] = indirect(func, wanted).call
+    return found
 
 
 @rule("call_ref")

@@ -39,7 +39,7 @@ class StackFrame(NamedTuple):
         return f"function {self.function}{place} ({self.instruction})"
 
 
-class Trap(WasmError):
+class Trap(WasmError):  # noqa: N818 - the specification's word
     """Evaluation stopped for good; no handler sees it.
 
     ``reason`` is in the words of the specification's suite. ``frames`` are the functions that were
@@ -57,7 +57,7 @@ class Trap(WasmError):
 
     @property
     def offset(self) -> int | None:
-        """Where the instruction stands, in bytes from the start of the file, where that is known."""
+        """Where the instruction stands, in bytes from the start of the file, if known."""
         return self.frames[0].offset if self.frames else None
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class OutOfFuel(Trap):
     """The fuel that an evaluation was given is used up."""
 
 
-class Thrown(Exception):
+class Thrown(Exception):  # noqa: N818 - what is thrown need be no error
     """What handlers catch."""
 
 

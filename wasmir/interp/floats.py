@@ -39,7 +39,7 @@ _bits32, _pattern32, _load_bits32, _store_bits32 = (
 _bits64, _pattern64 = _U64.unpack, _U64.pack
 
 INFINITY = math.inf
-NAN = _unpack64(_pattern64(0x7FF8 << 48))[0]
+NAN: float = _unpack64(_pattern64(0x7FF8 << 48))[0]
 _SIGN = 1 << 63
 
 
@@ -159,11 +159,11 @@ def maximum(a: float, b: float) -> float:
 
 
 def pseudo_minimum(a: float, b: float) -> float:
-    return b if b < a else a
+    return min(a, b)
 
 
 def pseudo_maximum(a: float, b: float) -> float:
-    return b if a < b else a
+    return max(a, b)
 
 
 # From here on a double has no digits behind the point.

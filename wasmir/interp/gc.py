@@ -25,7 +25,7 @@ __all__ = ["HELPERS", "test"]
 
 HELPERS: dict[str, Any] = {"Struct": Struct, "Array": Array, "I31": I31, "same": same}
 
-_PACKED = {PackedType.I8: 8, PackedType.I16: 16}
+_PACKED: dict[Any, int] = {PackedType.I8: 8, PackedType.I16: 16}
 
 
 def helper(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,7 +39,7 @@ def _type(e: Emitter, type_: Any) -> str:
 
 def _stored(value: Expr, storage: StorageType) -> str:
     """A value as a field has it."""
-    bits = _PACKED.get(storage)  # type: ignore[call-overload]
+    bits = _PACKED.get(storage)
     return value.exact if bits is None else f"{value.text} & {(1 << bits) - 1}"
 
 
@@ -183,15 +183,21 @@ def _array_new_data(e: Emitter, immediates: tuple[Any, ...]) -> None:
     _new(e, text)
 
 
-_SIZES = {NumType.I32: 4, NumType.F32: 4, NumType.I64: 8, NumType.F64: 8, NumType.V128: 16}
-_SIZES |= {PackedType.I8: 1, PackedType.I16: 2}  # type: ignore[dict-item]
+_SIZES: dict[Any, int] = {
+    NumType.I32: 4,
+    NumType.F32: 4,
+    NumType.I64: 8,
+    NumType.F64: 8,
+    NumType.V128: 16,
+}
+_SIZES |= {PackedType.I8: 1, PackedType.I16: 2}
 
 
 @helper
 def items_of(type_: RunType, data: bytes, start: int, count: int) -> list[Any]:
     """Items of a type as bytes have them."""
     storage = type_.composite.field.storage  # type: ignore[union-attr]
-    size = _SIZES[storage]  # type: ignore[index]
+    size = _SIZES[storage]
     end = start + count * size
     if end > len(data):
         raise Trap(OUT_OF_BOUNDS)
@@ -226,7 +232,7 @@ def _array_get(name: str) -> None:
         reference, index = e.pop_many(2)
         text = f"{reference.text}.items[{index.exact}]"
         if name == "array.get_s":
-            text = _extended(text, _PACKED[_item(type_)])  # type: ignore[index]
+            text = _extended(text, _PACKED[_item(type_)])
         wide = 32 if name == "array.get_s" else 0
         e.trapping(f"{text})", reference, index, wide=wide)
 
@@ -305,7 +311,9 @@ def _array_init(e: Emitter, items: str) -> None:
     reference, to, start, count = map(e.simple, operands)
     _charge(e, count)
     text = f"{items}{start.exact}, {count.exact})"
-    e.statement(f"array_init(within({reference.text}, {to.exact}, {count.exact}), {to.exact}, {text})")
+    e.statement(
+        f"array_init(within({reference.text}, {to.exact}, {count.exact}), {to.exact}, {text})"
+    )
 
 
 @helper

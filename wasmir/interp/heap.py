@@ -9,7 +9,7 @@ custom-descriptors.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary
 
 from wasmir.errors import InvalidError
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from wasmir.ir.module import Module
     from wasmir.ir.type import Group, Type
 
-__all__ = ["Array", "Hosted", "I31", "RunType", "Struct", "Types", "func_type", "matches", "top"]
+__all__ = ["I31", "Array", "Hosted", "RunType", "Struct", "Types", "func_type", "matches", "top"]
 
 
 class RunType(Defined):
@@ -245,8 +245,7 @@ _KIND_OF: dict[type, AbstractHeap] = {
 
 
 def _run_type(heap: Concrete) -> RunType:
-    assert isinstance(heap.type, RunType)
-    return heap.type
+    return cast("RunType", heap.type)
 
 
 def top(heap: HeapType) -> AbstractHeap:
@@ -307,9 +306,7 @@ class Struct:
 
     __slots__ = ("descriptor", "fields", "type")
 
-    def __init__(
-        self, type_: RunType, fields: list[Any], descriptor: Struct | None = None
-    ) -> None:
+    def __init__(self, type_: RunType, fields: list[Any], descriptor: Struct | None = None) -> None:
         self.type = type_
         self.fields = fields
         self.descriptor = descriptor

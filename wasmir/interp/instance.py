@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from wasmir.interp.boundary import call, running
 from wasmir.interp.core import table_bounds
@@ -63,8 +63,9 @@ class Instance:
     of the tree. Either makes code slower.
 
     The module is read as it is in memory, functions when they are first called. Unless ``validate``
-    is false it is validated first. To make several instances, give a :class:`Program` instead:
-    what was compiled for one is there for the others.
+    is false it is validated first. ``replaced`` are functions of the module and what is called in
+    their place, with values as compiled code has them. To make several instances, give a
+    :class:`Program` instead: what was compiled for one is there for the others.
 
     Raises LinkError, Trap, what an import raised; MalformedError and InvalidError.
     """
@@ -78,6 +79,7 @@ class Instance:
         bounds: Bounds | None = None,
         trace: Callable[[Function, Any], None] | None = None,
         validate: bool = True,
+        replaced: Mapping[Function, Callable[..., Any]] | None = None,
     ) -> None:
         if not isinstance(module, Program):
             module = Program(
@@ -106,6 +108,9 @@ class Instance:
         given = {} if imports is None else imports
         for import_ in self.module.imports:
             self._entities[import_.entity] = linked(import_, given, module.types)
+        for function, instead in ({} if replaced is None else replaced).items():
+            type_ = module.types[function.type]
+            self._entities[function] = Func(type_, instead, str(function))
         self._allocate()
         self._initialize()
 
@@ -121,8 +126,8 @@ class Instance:
     def invoke(self, name: str, *args: Any) -> Any:
         """Call an exported function: no result is ``None``, several are a tuple.
 
-        Raises Trap, WasmException, or what an import raised; LinkError where no function is exported
-        under that name; TypeError and ValueError where the arguments are none that it takes.
+        Raises Trap, WasmException, or what an import raised; LinkError where no function is
+        exported under that name; TypeError, ValueError where the arguments are none that it takes.
         """
         function = self.exports.get(name)
         if not isinstance(function, Func):
@@ -139,7 +144,8 @@ class Instance:
         return found
 
     def _allocate(self) -> None:
-        module, types, entities, bounds = self.module, self.program.types, self._entities, self.bounds
+        module, types = self.module, self.program.types
+        entities, bounds = self._entities, self.bounds
         for tag in module.tags:
             if tag.imported is None:
                 entities[tag] = Tag(types[tag.type], str(tag))
@@ -151,7 +157,7 @@ class Instance:
                 type_ = GlobalType(types.value(global_.type.type), global_.type.mutable)
                 made = entities[global_] = Global.__new__(Global)
                 made.type = type_
-                made.raw = self._evaluate(global_.init)
+                made.raw = self._evaluate(cast("Const", global_.init))
         for table in module.tables:
             if table.imported is None:
                 kind = TableType(types.value(table.type.element), table.type.limits)  # type: ignore[arg-type]
@@ -166,7 +172,6 @@ class Instance:
             self._data[data._number] = data.init
         for element in module.elements:
             if element.offset is not None:
-                assert element.table is not None
                 target = entities[element.table].elements
                 items = self._elements[element._number]
                 start = self._evaluate(element.offset)
@@ -176,7 +181,6 @@ class Instance:
                 self._elements[element._number] = ()
         for data in module.data:
             if data.offset is not None:
-                assert data.memory is not None
                 memory = entities[data.memory].data
                 init = self._data[data._number]
                 start = self._evaluate(data.offset)
@@ -192,9 +196,8 @@ class Instance:
             for item in element.items
         ]
 
-    def _evaluate(self, const: Const | None) -> Any:
+    def _evaluate(self, const: Const) -> Any:
         """A constant expression. The simple ones are most."""
-        assert const is not None
         instrs = const.instrs
         if len(instrs) == 1:
             [instr] = instrs
@@ -304,9 +307,7 @@ _SORTS: dict[str, tuple[str, str | None]] = {
 
 
 def _of(space: Any, number: int) -> Any:
-    found = space.numbered(number)
-    assert found is not None
-    return found
+    return space.numbered(number)
 
 
 def _not_yet(*_args: Any) -> Any:
@@ -323,4 +324,3 @@ def _looping(body: Callable[..., Any]) -> Callable[..., Any]:
         return found
 
     return looping
-

@@ -100,9 +100,7 @@ def _limits(given: Limits, wanted: Limits) -> str | None:
         return f"addresses are {wanted.address}, not {given.address}"
     if given.minimum < wanted.minimum:
         return f"it is smaller, {given.minimum}, than {wanted.minimum}"
-    if wanted.maximum is not None and (
-        given.maximum is None or given.maximum > wanted.maximum
-    ):
+    if wanted.maximum is not None and (given.maximum is None or given.maximum > wanted.maximum):
         return f"its maximum is {given.maximum}, not at most {wanted.maximum}"
     return None
 

@@ -43,6 +43,7 @@ HELPERS: dict[str, Any] = {
 }
 """What emitted code calls, by name."""
 
+
 def _biased(expr: Expr, width: int) -> str:
     """The value with its highest bit flipped: signed order as unsigned order."""
     bias = 1 << width - 1
@@ -336,10 +337,7 @@ def _floats() -> None:
 
 
 def _convert(name: str, width: int, sign: str, type_: str) -> None:
-    if type_ == "f64":
-        function = "float"
-    else:
-        function = "integer_to_32" if width == 64 else "round32"
+    function = "float" if type_ == "f64" else "integer_to_32" if width == 64 else "round32"
 
     @rule(name)
     def emit(e: Emitter, _: tuple[Any, ...]) -> None:

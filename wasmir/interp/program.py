@@ -36,8 +36,8 @@ BUILTINS: dict[str, Any] = {
     "Thrown": Thrown,
     "starve": starve,
 }
-"""All that emitted code can name, but for what is the instance's. It takes the place of Python's own
-built-in functions there."""
+"""All that emitted code can name, but for what is the instance's. It takes the place of
+Python's own built-in functions there."""
 
 # What stands in custom sections, or in place of what ends a block.
 _DELIMITERS = frozenset({"else", "end", "catch", "catch_all", "delegate"})

@@ -17,19 +17,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from wasmir.interp.heap import Array, Hosted, I31, Struct, tester, top
+from wasmir.interp.heap import I31, Array, Hosted, Struct, tester, top
 from wasmir.types import AbstractHeap, NumType, RefType, ValType
 
 __all__ = ["from_host", "to_host"]
 
-_WIDTHS = {NumType.I32: 32, NumType.I64: 64}
+_WIDTHS: dict[Any, int] = {NumType.I32: 32, NumType.I64: 64}
 
 
 def from_host(value: Any, type_: ValType) -> Any:
     """A value of the host's for compiled code. Raises TypeError, ValueError where it is of another
     type or out of range.
     """
-    width = _WIDTHS.get(type_)  # type: ignore[call-overload]
+    width = _WIDTHS.get(type_)
     if width is not None:
         if not isinstance(value, int):
             raise TypeError(f"{type_}: an int expected, not {value!r}")
@@ -54,7 +54,7 @@ def from_host(value: Any, type_: ValType) -> Any:
 
 def to_host(value: Any, type_: ValType) -> Any:
     """Mirrors :func:`from_host`."""
-    width = _WIDTHS.get(type_)  # type: ignore[call-overload]
+    width = _WIDTHS.get(type_)
     if width is not None:
         return (value ^ 1 << width - 1) - (1 << width - 1)
     if type_ is NumType.V128:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from wasmir.interp import floats
 from wasmir.interp.emit import Emitter, rule
 from wasmir.interp.memory import address, memory_name
+from wasmir.isa.table import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -37,8 +38,6 @@ _FLOATS = {32: "f32x4", 64: "f64x2"}
 _UNSIGNED = {width: Struct(f"<{128 // width}{letter}") for width, letter in _LETTERS.items()}
 _SIGNED = {width: Struct(f"<{128 // width}{letter.lower()}") for width, letter in _LETTERS.items()}
 _DOUBLES = Struct("<2d")
-
-Lanes = "Sequence[Any]"
 
 
 def _split(width: int, sign: str) -> Callable[[int], Sequence[int]]:
@@ -89,7 +88,11 @@ _vector = {width: _of_floats(width) for width in _FLOATS}
 
 
 def _define(name: str, function: Callable[..., Any], operands: int) -> None:
-    """An instruction that is a call of a helper, with its immediates behind its operands."""
+    """An instruction that is a call of a helper, with its immediates behind its operands. Not all
+    operations exist for all shapes: what the table doesn't have is left out.
+    """
+    if name not in BY_NAME:
+        return
     helper = name.replace(".", "_")
     HELPERS[helper] = function
 
@@ -374,9 +377,7 @@ def _conversions() -> None:
     words = _joined[32]
     for sign, low, high in (("s", -(1 << 31), 1 << 31), ("u", 0, 1 << 32)):
 
-        def saturated(
-            a: int, split: Any, more: int = 0, low: int = low, high: int = high
-        ) -> int:
+        def saturated(a: int, split: Any, more: int = 0, low: int = low, high: int = high) -> int:
             found = [floats.saturate(lane, low, high, 0xFFFFFFFF) for lane in split(a)]
             return words(found + [0] * more)
 
