@@ -31,7 +31,10 @@ from wasmir.interp.emit import RULES
 from wasmir.isa.table import ROWS, Trait
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from wasmir import Import
 
 UNSUPPORTED = {"stack-switching", "fp16"}
 """Proposals that aren't finished, and that nothing is there to hold an implementation against."""
@@ -161,7 +164,7 @@ def test_deep_recursion_is_a_trap() -> None:
           (else (i32.const 0))))
       (func (export "host") (call $back)))""")
     before = sys.getrecursionlimit()
-    instance = Instance(module, {"host": {"back": lambda: instance.invoke("host")}})
+    instance: Instance = Instance(module, {"host": {"back": lambda: instance.invoke("host")}})
     assert instance.invoke("f", 9_000) == 9_000
     for name, args in (("f", (-1,)), ("host", ())):
         with pytest.raises(Trap, match="call stack exhausted"):
@@ -332,6 +335,10 @@ def test_converted_programs_do_the_same(name: str) -> None:
     assert outcomes.count(outcomes[0]) == len(outcomes)
 
 
+def _noting(calls: list[str]) -> Callable[[Import, tuple[object, ...]], None]:
+    return lambda each, args: calls.append(f"{each}{args}")
+
+
 def _outcomes(program: Program) -> dict[str, str]:
     from wasmir.interp.imports import placeholders
 
@@ -340,7 +347,7 @@ def _outcomes(program: Program) -> dict[str, str]:
         if not isinstance(export.entity, Function):
             continue
         calls: list[str] = []
-        imports, connect = placeholders(program, lambda each, args: calls.append(f"{each}{args}"))
+        imports, connect = placeholders(program, _noting(calls))
         instance = Instance(program, imports)
         connect(instance)
         args = [3] * len(export.entity.func_type.params)
