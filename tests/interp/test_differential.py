@@ -1,0 +1,187 @@
+"""Random modules that end, here and in wasmtime: the same results, traps, memories and globals."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.modules import SCALE, program
+from wasmir import Function, Module, NumType
+from wasmir.interp import (
+    Bounds,
+    Global,
+    Instance,
+    LinkError,
+    Memory,
+    OutOfFuel,
+    Program,
+    Trap,
+    WasmException,
+    f32_bits,
+    f64_bits,
+)
+
+wasmtime = pytest.importorskip("wasmtime", reason="pip install wasmtime: the engine")
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MODULES = 40 * SCALE
+SMITH = (
+    "--ensure-termination",
+    "--canonicalize-nans=true",
+    "--export-everything=true",
+    "--max-imports=0",
+    "--min-funcs=6",
+    "--max-memories=2",
+    "--max-memory32-bytes=1000000",
+    "--max-memory64-bytes=1000000",
+    "--max-data-segments=1",
+    "--max-element-segments=1",
+    "--relaxed-simd-enabled=false",
+    "--threads-enabled=false",
+    "--shared-everything-threads-enabled=false",
+    "--compact-imports-enabled=false",
+    "--custom-descriptors-enabled=false",
+    "--custom-page-sizes-enabled=false",
+    "--memory64-enabled=true",
+    "--simd-enabled=true",
+    "--tail-call-enabled=true",
+    "--gc-enabled=true",
+    "--exceptions-enabled=true",
+)
+ARGUMENTS: dict[object, tuple[Any, ...]] = {
+    NumType.I32: (0, 1, -1, 7, -(1 << 31), 1000),
+    NumType.I64: (0, 1, -1, 7, -(1 << 63), 1000),
+    NumType.F32: (0.0, -0.0, 1.5, -3.25, 1e30),
+    NumType.F64: (0.0, -0.0, 1.5, -3.25, 1e300),
+}
+
+
+def module_of(seed: int) -> bytes:
+    data = Random(seed).randbytes(3000)
+    command = [program(), "smith", *SMITH]
+    done = subprocess.run(command, input=data, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def calls_of(module: Module, seed: int) -> Iterator[tuple[str, list[Any]]]:
+    """Exports that take and give numbers, with arguments."""
+    random = Random(seed)
+    for export in module.exports:
+        if isinstance(export.entity, Function):
+            type_ = export.entity.func_type
+            if all(each in ARGUMENTS for each in (*type_.params, *type_.results)):
+                for _ in range(2):
+                    yield export.name, [random.choice(ARGUMENTS[each]) for each in type_.params]
+
+
+def shown(value: object, type_: object) -> object:
+    """Bits, where a float is one of many."""
+    if type_ is NumType.F32:
+        assert isinstance(value, float)
+        return "nan" if value != value else f32_bits(value)
+    if type_ is NumType.F64:
+        assert isinstance(value, float)
+        return "nan" if value != value else f64_bits(value)
+    return value
+
+
+def listed(found: Any, types: tuple[object, ...]) -> list[object]:  # noqa: ANN401 - any values
+    values = [] if not types else [found] if len(types) == 1 else list(found)
+    return [shown(value, type_) for value, type_ in zip(values, types, strict=True)]
+
+
+def ours(data: bytes, seed: int, nested: int) -> list[object]:
+    module = Module.from_bytes(data)
+    try:
+        made = Program(module, nested=nested, fuel=True)
+        instance = Instance(made, fuel=5_000_000, bounds=Bounds(call_depth=3000))
+    except (Trap, LinkError, WasmException):
+        return ["not instantiated"]
+    outcomes: list[object] = []
+    for name, args in calls_of(module, seed):
+        export = module.exports.find(name)
+        assert export is not None
+        assert isinstance(export.entity, Function)
+        try:
+            outcomes.append(listed(instance.invoke(name, *args), export.entity.func_type.results))
+        except OutOfFuel:
+            return [*outcomes, "given up"]
+        except Trap as trap:
+            if trap.reason == "call stack exhausted":
+                return [*outcomes, "given up"]
+            outcomes.append("trap")
+        except WasmException:
+            outcomes.append("trap")
+    for thing in instance.exports.values():
+        if isinstance(thing, Memory):
+            outcomes.append(bytes(thing.data))
+        elif isinstance(thing, Global) and thing.type.type in ARGUMENTS:
+            outcomes.append(shown(thing.value, thing.type.type))
+    return outcomes
+
+
+def theirs(data: bytes, seed: int) -> list[object]:
+    module = Module.from_bytes(data)
+    config = wasmtime.Config()
+    for feature in ("memory64", "multi_memory", "tail_call", "exceptions", "gc"):
+        setattr(config, f"wasm_{feature}", True)
+    config.wasm_function_references = True
+    config.wasm_wide_arithmetic = True
+    store = wasmtime.Store(wasmtime.Engine(config))
+    compiled = wasmtime.Module(store.engine, data)
+    try:
+        instance = wasmtime.Instance(store, compiled, [])
+    except (wasmtime.Trap, wasmtime.WasmtimeError):
+        return ["not instantiated"]
+    exports = instance.exports(store)
+    outcomes: list[object] = []
+    for name, args in calls_of(module, seed):
+        export = module.exports.find(name)
+        assert export is not None
+        assert isinstance(export.entity, Function)
+        try:
+            found = exports[name](store, *args)
+        except (wasmtime.Trap, wasmtime.WasmtimeError):
+            outcomes.append("trap")
+        else:
+            outcomes.append(listed(found, export.entity.func_type.results))
+    for export in module.exports:
+        thing = exports[export.name]
+        if isinstance(thing, wasmtime.Memory):
+            outcomes.append(bytes(thing.read(store)))
+        elif isinstance(thing, wasmtime.Global):
+            type_ = export.entity.type.type  # type: ignore[attr-defined]
+            if type_ in ARGUMENTS:
+                outcomes.append(shown(thing.value(store), type_))
+    return outcomes
+
+
+def test_the_same_as_wasmtime() -> None:
+    first = int(os.environ.get("WASMIR_SEED", "0"))
+    compared = unusable = 0
+    for seed in range(first, first + MODULES):
+        data = module_of(seed)
+        try:
+            expected = theirs(data, seed)
+        except wasmtime.WasmtimeError:
+            unusable += 1  # it uses what this release of wasmtime doesn't have
+            continue
+        for nested in (15, -1):
+            found = ours(data, seed, nested)
+            if found[-1:] == ["given up"]:
+                # Fuel and depth are limited here, not there.
+                found.pop()
+                assert found == expected[: len(found)], f"seed {seed}, nested {nested}"
+            else:
+                assert found == expected, f"seed {seed}, nested {nested}"
+        compared += len(expected)
+    print(f"{compared} outcomes of {MODULES} modules compared, {unusable} modules not")
+    assert unusable < MODULES / 2
+    assert compared > MODULES
