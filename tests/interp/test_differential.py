@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 from random import Random
@@ -54,6 +55,8 @@ SMITH = (
     "--gc-enabled=true",
     "--exceptions-enabled=true",
 )
+# Here there is less of it than there.
+LIMITED = ("all fuel consumed", "call stack exhausted", "out of memory")
 ARGUMENTS: dict[object, tuple[Any, ...]] = {
     NumType.I32: (0, 1, -1, 7, -(1 << 31), 1000),
     NumType.I64: (0, 1, -1, 7, -(1 << 63), 1000),
@@ -85,10 +88,10 @@ def shown(value: object, type_: object) -> object:
     """Bits, where a float is one of many."""
     if type_ is NumType.F32:
         assert isinstance(value, float)
-        return "nan" if value != value else f32_bits(value)
+        return "nan" if math.isnan(value) else f32_bits(value)
     if type_ is NumType.F64:
         assert isinstance(value, float)
-        return "nan" if value != value else f64_bits(value)
+        return "nan" if math.isnan(value) else f64_bits(value)
     return value
 
 
@@ -102,8 +105,10 @@ def ours(data: bytes, seed: int, nested: int) -> list[object]:
     try:
         made = Program(module, nested=nested, fuel=True)
         instance = Instance(made, fuel=5_000_000, bounds=Bounds(call_depth=3000))
-    except (Trap, LinkError, WasmException):
+    except (LinkError, WasmException):
         return ["not instantiated"]
+    except Trap as trap:
+        return ["given up" if trap.reason in LIMITED else "not instantiated"]
     outcomes: list[object] = []
     for name, args in calls_of(module, seed):
         export = module.exports.find(name)
@@ -114,7 +119,7 @@ def ours(data: bytes, seed: int, nested: int) -> list[object]:
         except OutOfFuel:
             return [*outcomes, "given up"]
         except Trap as trap:
-            if trap.reason == "call stack exhausted":
+            if trap.reason in LIMITED:
                 return [*outcomes, "given up"]
             outcomes.append("trap")
         except WasmException:
