@@ -328,8 +328,9 @@ def _write_loader(output: str) -> None:
     from importlib import resources
     from pathlib import Path
 
-    for name in ("recover.mjs", "recover.d.mts"):
-        text = (resources.files("wasmir") / "runtime" / name).read_bytes()
+    # Without its comments and long names, which a page has no use for.
+    for name, source in (("recover.mjs", "recover.min.mjs"), ("recover.d.mts", "recover.d.mts")):
+        text = (resources.files("wasmir") / "runtime" / source).read_bytes()
         path = Path(output).parent / name
         part = path.with_name(f".{name}.part")
         part.write_bytes(text)

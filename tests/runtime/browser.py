@@ -11,7 +11,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from tests.runtime.engines import FOLDER, LOADER
+from tests.runtime.engines import FOLDER, MINIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -87,13 +87,13 @@ def run_in_browser(opened: Page, programs: Sequence[Program]) -> list[Mapping[st
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Serves the loader, the tests' scripts, and an empty page."""
+    """Serves the loader as pages load it, the tests' scripts, and an empty page."""
 
     def translate_path(self, path: str) -> str:
         return str(self._file(path))
 
     def _file(self, path: str) -> Path:
-        return LOADER if path == "/recover.mjs" else FOLDER / path.lstrip("/")
+        return MINIFIED if path == "/recover.mjs" else FOLDER / path.lstrip("/")
 
     def do_GET(self) -> None:
         if self.path not in {"/recover.mjs", "/cases.mjs", "/schedules.mjs"}:

@@ -867,6 +867,14 @@ test("a reset from onAbort", async (w) => {
   same(w.aborts.length, 2);
 });
 
+test("errors have their names, whatever a minifier calls the classes", async (w) => {
+  for (const name of ["PanicError", "AbortError", "TerminatedError"]) {
+    same(w.loader[name].name, name);
+    same(`${new w.loader[name]("why")}`, `${name}: why`);
+    same(Object.keys(new w.loader[name]("why")).length, 0);
+  }
+});
+
 test("unknown resets", async (w) => {
   isA(await rejected(w.load({ reset: "often" })), TypeError);
 });
@@ -905,12 +913,18 @@ test(
       w.guard.reset();
       return 1;
     };
-    isA(
-      thrown(() => e.careful(1)),
-      WebAssembly.RuntimeError,
-    );
+    const error = thrown(() => e.careful(1));
+    isA(error, w.loader.TerminatedError);
+    isA(error.cause, WebAssembly.RuntimeError);
+    same(error.message, "the instance was reset meanwhile");
     w.healthy();
     same(w.aborts.length, 0);
+    const foreign = new WebAssembly.RuntimeError("the host's");
+    e.schedule();
+    w.host = () => {
+      throw foreign;
+    };
+    if (w.about.dialect !== "none") same(thrown(() => e.call(1)), foreign, "reset at the gate");
   },
   { needs: ["reset"] },
 );

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 LOADER = FOLDER.parents[1] / "wasmir" / "runtime" / "recover.mjs"
+MINIFIED = LOADER.with_suffix(".min.mjs")
+"""What ``--js`` writes, and pages load."""
 JSPI = "--experimental-wasm-jspi"
 """Node's flag, until it needs none."""
 

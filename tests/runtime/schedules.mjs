@@ -42,6 +42,7 @@ class Schedule {
     // The model.
     this.generation = 0;
     this.replaced = 0;
+    this.resets = 0; // by the loader
     this.dead = false;
     this.told = false;
     this.due = false;
@@ -105,6 +106,7 @@ class Schedule {
   /** What happens at the loader's door: a reset that is due. */
   arrives(guarded) {
     if (!guarded || !this.due) return;
+    this.resets++;
     if (this.reset === "reinstantiate") this.replaced++;
     this.restored();
   }
@@ -160,6 +162,7 @@ class Schedule {
   resetByHand() {
     this.steps.push("reset");
     this.guard.reset();
+    this.resets++;
     if (this.reset === "reinstantiate") this.replaced++;
     this.restored();
   }
@@ -194,13 +197,14 @@ class Schedule {
   /** What the loader notes before a call. */
   before(guarded) {
     this.arrives(guarded);
-    const { generation, depth, count, replaced } = this;
+    const { generation, depth, count, replaced, resets } = this;
     return {
       guarded,
       generation,
       depth,
       count,
       replaced,
+      resets,
       atGate(model) {
         if (model.generation !== generation)
           Object.assign(this, { generation: model.generation, depth: 0 });
@@ -355,7 +359,9 @@ class Schedule {
       is(AbortError);
       return this.equal(error, this.aborts.at(-1), "the abort");
     }
-    if (what.stale) return is(this.dead || isOther ? TerminatedError : WebAssembly.RuntimeError);
+    // Of resets that the module makes the loader doesn't hear.
+    const isKnown = this.dead || this.resets !== before.resets;
+    if (what.stale) return is(isKnown ? TerminatedError : WebAssembly.RuntimeError);
     if (what.vanished) return undefined;
     if (what.panic || what.isPanic) {
       if (this.depth > 0) return this.equal(error.is(tag), true, "a raw panic");

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from corpus.engine import node
 from corpus.manifest import find
-from tests.runtime.engines import FOLDER, LOADER
-from tests.runtime.typescript import HOW, compiler, fetched
+from tests.runtime import minifier, typescript
+from tests.runtime.engines import FOLDER, LOADER, MINIFIED, PROGRAMS, run_in_node
 from wasmir.cli import cli
 
 if TYPE_CHECKING:
@@ -33,22 +33,38 @@ def test_names_agree() -> None:
 
 
 def test_size() -> None:
-    text = LOADER.read_text(encoding="utf-8")
-    # As servers send it, with its comments: minified it is half of that again.
-    assert len(zlib.compress(text.encode(), 9)) < 6000
-    assert not re.search(r"^import |\brequire\(", text, re.MULTILINE)
+    data = MINIFIED.read_bytes()
+    assert len(data) < 12_000
+    # As servers send it.
+    assert len(zlib.compress(data, 9)) < 4000
+    assert not re.search(r"(^|;)import\b|\b(require|import)\(", data.decode(), re.MULTILINE)
+
+
+@pytest.mark.usefixtures("engine")
+def test_what_pages_load_is_made_of_the_source() -> None:
+    if not minifier.fetched():
+        pytest.skip(minifier.HOW)
+    made = minifier.minified()
+    assert MINIFIED.read_bytes() == made, "`python -m tests.runtime --minify` makes it anew"
+
+
+@pytest.mark.usefixtures("engine")
+def test_what_pages_load_does_the_same(tmp_path: Path) -> None:
+    """In Node; test_browser.py has it in a page."""
+    for found in run_in_node(PROGRAMS, tmp_path, loader=MINIFIED):
+        assert not {name: words for name, words in found.items() if isinstance(words, str)}
 
 
 @pytest.mark.usefixtures("engine")
 def test_types(tmp_path: Path) -> None:
-    if not fetched():
-        pytest.skip(HOW)
+    if not typescript.fetched():
+        pytest.skip(typescript.HOW)
     for path in (LOADER, TYPES, FOLDER / "types.mts"):
         shutil.copy(path, tmp_path)
     options = ["--noEmit", "--strict", "--target", "es2022", "--module", "nodenext"]
     options += ["--lib", "es2022,dom"]
     done = subprocess.run(
-        [node(), compiler(), *options, "types.mts"],
+        [node(), typescript.compiler(), *options, "types.mts"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -63,5 +79,5 @@ def test_recover_puts_the_loader_beside_its_output(tmp_path: Path) -> None:
     command = ["recover", str(find("cpp-exnref-O2").path), "-o", str(out), "--js"]
     done = CliRunner().invoke(cli, command)
     assert done.exit_code == 0, done.output
-    for path in (LOADER, TYPES):
-        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+    for name, path in (("recover.mjs", MINIFIED), ("recover.d.mts", TYPES)):
+        assert (tmp_path / name).read_bytes() == path.read_bytes()

@@ -60,17 +60,17 @@ def test_older_engines(lack: str, tmp_path: Path) -> None:
         assert found["promising, where the engine has none"] is None
 
 
-DEPTH = "if (running(now, mark) > most)"
+DEPTH = "if (running(now, mark) > (most ?? settled(now, before, then)))"
 MISTAKES = {
     "pending calls are not subtracted": ("mark.pending : 0) + by", "mark.pending : 0) + 0"),
-    "no stale frame is explained": ("if (!refused && mark.aborted !== then.aborted)", "if (0)"),
+    "no stale frame is explained": ("if (!isRefused && mark.aborted !== then.aborted)", "if (0)"),
     "depth is compared with nothing": (
         DEPTH,
         "if (running(now, mark))",
     ),
     "any error terminates": (DEPTH, "if (true)"),
     "other epochs' depth counts": (
-        "(same ? running(before, then) : 0)",
+        "epochOf(now) === epochOf(before) ? running(before, then) : 0",
         "running(before, then)",
     ),
     "never terminates": (DEPTH, "if (false)"),

@@ -17,12 +17,15 @@ pytestmark = pytest.mark.usefixtures("engine")
 
 HERE = [each for each in PROGRAMS if each.dialect != "none" and each.reset]
 
-RIGHT = "if (running(now, mark) > most)"
+RIGHT = "if (running(now, mark) > (most ?? settled(now, before, then)))"
 MISTAKES = {
     "never terminates": (RIGHT, "if (false)"),
     "any error terminates": (RIGHT, "if (true)"),
     "depth is compared with nothing": (RIGHT, "if (running(now, mark))"),
-    "other epochs' depth counts": ("(same ? running(before, then) : 0)", "running(before, then)"),
+    "other epochs' depth counts": (
+        "epochOf(now) === epochOf(before) ? running(before, then) : 0",
+        "running(before, then)",
+    ),
     "a reset that came already comes again": ("(due = state.value === 2)", "true"),
     "a raw panic surfaces below other calls": ("running(now, mark) > 0 ? {} : raw", "raw"),
     "frames that an abort left are not explained": ("mark.aborted !== then.aborted", "false"),

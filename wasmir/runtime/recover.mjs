@@ -1,37 +1,39 @@
-// The JavaScript half of recovery; recover.d.mts says what each name promises.
+// The JavaScript half of recovery; recover.d.mts says what each name promises. What pages load is
+// recover.min.mjs, made of this file by `python -m tests.runtime --minify`.
 //
 // A function that returns or throws counts itself out; one that a trap removes can't, so the
 // module's depth stays raised. It is read before each call, and once more when an error leaves one.
 
 // The originals, whatever install() puts in their place.
 const W = WebAssembly;
-const { Exception, Global, Instance, Memory, Module, RuntimeError, Table, compile, promising } = W;
-const instantiateModule = W.instantiate;
-const { defineProperty: define, getOwnPropertyDescriptor: described } = Object;
-const exportsOf = described(Instance.prototype, "exports").get;
+const { Exception, Global, Instance, Memory, Module, RuntimeError, Table, promising } = W;
+const { compile, instantiate: instantiateModule } = W;
 const { get, set, grow } = Table.prototype;
+const define = Object.defineProperty;
+const exportsOf = Object.getOwnPropertyDescriptor(Instance.prototype, "exports").get;
 
 export class PanicError extends Error {}
-// A RuntimeError, so that hosts that look for traps go on finding them.
-export class AbortError extends RuntimeError {}
+export class AbortError extends RuntimeError {} // hosts that look for traps go on finding them
 export class TerminatedError extends Error {}
-PanicError.prototype.name = "PanicError";
-AbortError.prototype.name = "AbortError";
-TerminatedError.prototype.name = "TerminatedError";
+// Spelled out, because minifiers change the names of classes.
+for (const [name, Class] of Object.entries({ PanicError, AbortError, TerminatedError })) {
+  Class.prototype.name = name;
+  define(Class, "name", { value: name });
+}
 
-const guards = new WeakMap(); // an instance to what changes and gives its guard
-const standIns = new WeakMap(); // a module's function to what stands for it
+const guards = new WeakMap(); // from an instance to what changes and gives its guard
+const standIns = new WeakMap(); // from a module's function to what stands for it
 const originals = new WeakMap(); // and back
-const promisers = new WeakMap(); // what stands for an export to what makes it promising
-const out = (value) => (typeof value === "function" ? (standIns.get(value) ?? value) : value);
-export const unwrap = (value) =>
-  typeof value === "function" ? (originals.get(value) ?? value) : value;
+const promisers = new WeakMap(); // from what stands for an export to what makes it promising
+const isFunction = (value) => typeof value === "function";
+const out = (value) => (isFunction(value) ? (standIns.get(value) ?? value) : value);
+export const unwrap = (value) => (isFunction(value) ? (originals.get(value) ?? value) : value);
 
 const isTrap = (error) => error instanceof RuntimeError && !(error instanceof AbortError);
 const carries = (error, tag) => Exception && tag && error instanceof Exception && error.is(tag);
 // What __wasmir_activation returns is epoch * 2^32 + depth.
-const depthOf = (activation) => activation >>> 0;
-const epochOf = (activation) => (activation - depthOf(activation)) / 2 ** 32;
+const depthOf = (now) => now >>> 0;
+const epochOf = (now) => Math.floor(now / 2 ** 32);
 
 function succeeds(action) {
   try {
@@ -44,23 +46,29 @@ function succeeds(action) {
 
 // Where an engine has no JSTag, no exception carries this one.
 const JSTag = W.JSTag ?? (W.Tag && new W.Tag({ parameters: ["externref"] }));
-const reading = (read) => new Proxy({}, { get: (_, name) => read(name) });
+const current = (imports) => (isFunction(imports) ? imports() : imports);
+const reading = (get) => new Proxy({}, { get: (_, name) => get(name) });
 /** The imports, with modules' own functions in place of what stands for them. */
 const linked = (imports) =>
   reading((space) => {
-    const values = imports?.[space] ?? (space === "WebAssembly" ? { JSTag } : undefined);
-    return Object(values) === values ? reading((name) => unwrap(values[name])) : values;
+    const given = imports?.[space] ?? (space === "WebAssembly" ? { JSTag } : undefined);
+    return Object(given) === given ? reading((name) => unwrap(given[name])) : given;
   });
-const current = (imports) => (typeof imports === "function" ? imports() : imports);
-const importsOf = (module) => (module ? Module.imports(module) : []);
+/** What a module imports, each with its `value`. */
+const importsOf = (module, imports) =>
+  (module ? Module.imports(module) : []).map((each) => {
+    return { ...each, value: imports?.[each.module]?.[each.name] };
+  });
+
+const patch = (object, name, value) =>
+  define(object, name, { value, configurable: true, writable: true });
 
 /** Has a table, or all, take what stands for functions, and give `from` of what is in it. */
-function patchTable(target, from, patch = define) {
+function patchTable(table, from, patched = patch) {
   for (const method of [get, set, grow]) {
-    const value = function (...all) {
+    patched(table, method.name, function (...all) {
       return from(method.apply(this, all.map(unwrap)));
-    };
-    patch(target, method.name, { value, configurable: true, writable: true });
+    });
   }
 }
 
@@ -73,8 +81,7 @@ function check({ reset, module, imports, promising: names }, raw) {
     need(raw.__wasmir_reset_state, "the module has no __wasmir_reset_state");
   else if (reset === "reinstantiate") {
     need(module, "to reinstantiate takes the options module and imports");
-    for (const { module: space, name } of importsOf(module)) {
-      const value = imports?.[space]?.[name];
+    for (const { module: space, name, value } of importsOf(module, imports)) {
       const isShared = [Memory, Table, Global].some((Shared) => value instanceof Shared);
       need(!isShared, `${space}.${name} is not as it was at first: make imports a function`);
     }
@@ -87,7 +94,6 @@ export const guard = (instance, options) =>
 
 function makeGuard(instance, wishes, imports) {
   if (!isRecovered(instance)) throw new TypeError("not a recovered module");
-  let raw, activation, terminate, state;
   let options = {
     reset: "never",
     isAbort: isTrap,
@@ -95,18 +101,20 @@ function makeGuard(instance, wishes, imports) {
     promising: [],
     destructors: /^__wbg_.*_free$/,
   };
-  // What calls note before they begin, replaced as a whole: the instance, how many of the guard's
-  // promising calls are suspended in which epoch, and the last abort.
-  let mark = {};
+  let raw, activation, state;
+  // What calls note before they begin, replaced as a whole: the exports, how many of the guard's
+  // promising calls are suspended in which epoch, how many resets it made, and the last abort.
+  let mark = { resets: 0 };
   let due = false; // a reset, before the next call
-  let instances = 0; // before this one
+  let instances = -1; // before this one
   let seen; // where the last abort was
   let unsaid; // an abort for whose telling the stack was too short
   const refusals = []; // the tags of this instance and those before it
   const revivals = []; // what has the exports' stand-ins call the next instance
 
+  const exports = Object.create(null);
   const self = {
-    exports: Object.create(null),
+    exports,
     get instance() {
       return instance;
     },
@@ -123,19 +131,17 @@ function makeGuard(instance, wishes, imports) {
     },
     reset: () => renew(way()),
     async resetAsync() {
-      if (way() === "in-place") return renew("in-place");
-      check({ ...options, reset: "reinstantiate" }, raw);
+      const reset = way();
+      if (reset === "in-place") return renew(reset);
+      check({ ...options, reset }, raw);
       const given = current(options.imports);
-      const next = await instantiateModule(options.module, linked(given));
-      renew("reinstantiate", () => next, given);
+      renew(reset, given, await instantiateModule(options.module, linked(given)));
     },
   };
-  const way = () =>
-    options.reset !== "never"
-      ? options.reset
-      : raw.__wasmir_reset_state
-        ? "in-place"
-        : "reinstantiate";
+  const way = () => {
+    if (options.reset !== "never") return options.reset;
+    return raw.__wasmir_reset_state ? "in-place" : "reinstantiate";
+  };
 
   function change(more) {
     const next = { ...options, ...more };
@@ -146,21 +152,19 @@ function makeGuard(instance, wishes, imports) {
 
   function adopt(next) {
     instance = next;
+    instances++;
     raw = exportsOf.call(next);
-    ({
-      __wasmir_activation: activation,
-      __wasmir_terminate: terminate,
-      __wasmir_state: state,
-    } = raw);
+    activation = raw.__wasmir_activation;
+    state = raw.__wasmir_state;
     refusals.push(raw.__wasmir_terminated);
-    mark = { ...mark, raw, epoch: 0, pending: 0 };
+    mark = { ...mark, raw, epoch: 0, pending: 0, resets: mark.resets + 1 };
   }
 
   /** Has the instance, and the tables that the host can see, give what stands for functions. */
   function present(given) {
     guards.set(instance, change);
-    define(instance, "exports", { value: self.exports, configurable: true });
-    const imported = importsOf(options.module).map(({ module, name }) => given?.[module]?.[name]);
+    define(instance, "exports", { value: exports, configurable: true });
+    const imported = importsOf(options.module, given).map(({ value }) => value);
     for (const table of [...Object.values(raw), ...imported]) {
       const holdsFunctions = table instanceof Table && !succeeds(() => grow.call(table, 0, {}));
       if (holdsFunctions) patchTable(table, handle);
@@ -171,6 +175,9 @@ function makeGuard(instance, wishes, imports) {
   /** Activations that no suspended call accounts for. */
   const running = (now, { epoch, pending }) =>
     depthOf(now) - (epoch === epochOf(now) ? pending : 0);
+  /** Of these, what was there before a call. */
+  const settled = (now, before, then) =>
+    epochOf(now) === epochOf(before) ? running(before, then) : 0;
 
   function enter() {
     // Unless the module has reset itself meanwhile.
@@ -178,36 +185,36 @@ function makeGuard(instance, wishes, imports) {
     return activation();
   }
 
-  /** What the caller gets in place of `error`. */
-  function failed(error, before, then, isGate, limit) {
-    const refused = refusals.some((tag) => carries(error, tag));
-    const now = activation(),
-      same = epochOf(now) === epochOf(before);
-    const isOver = then.raw !== raw || state.value === 2;
+  /** What the caller gets in place of `error`. More than `most` left running make it an abort. */
+  function failed(error, before, then, isGate, most) {
+    const now = activation();
+    const isSame = epochOf(now) === epochOf(before);
+    const isCurrent = then.raw === raw;
+    const isOver = then.resets !== mark.resets || state.value === 2;
+    const isRefused = refusals.some((tag) => carries(error, tag));
     if (unsaid) noted(...unsaid);
-    else if (state.value === 2) {
+    else if (isCurrent && state.value === 2) {
       // Who noticed is the module, or another loader.
-      const isOther = !refused && !isTrap(error);
-      const isNews = same && then.raw === raw && seen !== place(now) && mark.aborted === then.aborted;
-      if (then.raw === raw && (same || !isOther)) noted(error, now);
+      const isOther = !isRefused && !isTrap(error);
+      const isNews = isSame && seen !== place(now) && mark.aborted === then.aborted;
+      if (isSame || !isOther) noted(error, now);
       // An exception that ended the instance by leaving code without handlers comes out as it is.
       if (isNews && isOther) return error;
-    } else if (then.raw === raw && !refused) {
-      const most = limit ?? (same ? running(before, then) : 0);
-      if (running(now, mark) > most) abort(error, now);
+    } else if (isCurrent && !isRefused) {
+      if (running(now, mark) > (most ?? settled(now, before, then))) abort(error, now);
     }
-    if (!refused && mark.aborted !== then.aborted) return mark.aborted;
-    if (refused || (isOver && isTrap(error))) {
-      return new TerminatedError("the instance is terminated", { cause: error });
+    if (!isRefused && mark.aborted !== then.aborted) return mark.aborted;
+    if (isRefused || (isOver && isTrap(error))) {
+      const what = state.value === 2 ? "is terminated" : "was reset meanwhile";
+      return new TerminatedError(`the instance ${what}`, { cause: error });
     }
     if (isOver) return error;
     // Below another call of the module, its own handlers want their own exceptions.
     for (const name in running(now, mark) > 0 ? {} : raw) {
-      if (/^__wasmir_panic_/.test(name) && carries(error, raw[name]))
+      if (name.startsWith("__wasmir_panic_") && carries(error, raw[name]))
         return panic(error, raw[name]);
     }
-    if (same && isGate && options.isAbort(error)) return abort(error, now);
-    return error;
+    return isSame && isGate && options.isAbort(error) ? abort(error, now) : error;
   }
 
   function panic(cause, tag) {
@@ -221,7 +228,7 @@ function makeGuard(instance, wishes, imports) {
   function abort(cause, now) {
     unsaid = [cause, now];
     // It fails where the hook traps, or where the stack is too short even for this.
-    if (!succeeds(terminate) && state.value !== 2 && epochOf(activation()) === epochOf(now))
+    if (!succeeds(raw.__wasmir_terminate) && epochOf(activation()) === epochOf(now))
       state.value = 2;
     noted(cause, now);
     return mark.aborted;
@@ -242,34 +249,35 @@ function makeGuard(instance, wishes, imports) {
     due = options.reset !== "never" && seen === place(activation());
   }
 
-  function renew(reset, make = instantiateNow, given = undefined) {
+  function renew(reset, given, next) {
     check({ ...options, reset }, raw);
     const wasDue = due;
     due = false;
     try {
-      if (reset === "in-place") standFor(raw.__wasmir_reset_state)[0]();
-      else replace(make, given ?? current(options.imports));
+      if (reset === "in-place") {
+        standFor(raw.__wasmir_reset_state)[0]();
+        mark = { ...mark, resets: mark.resets + 1 };
+      } else {
+        given ??= current(options.imports);
+        replace(next ?? new Instance(options.module, linked(given)), given);
+      }
     } catch (error) {
       due ||= wasDue;
       throw error;
     }
   }
 
-  const instantiateNow = (given) => new Instance(options.module, linked(given));
-
-  function replace(make, given) {
-    const next = make(given);
+  function replace(next, given) {
     const old = Object.values(raw);
     state.value = 2;
     adopt(next);
-    instances++;
     for (const revive of revivals) revive();
     present(given);
     // A detached buffer is how glue learns to look for the memory again.
     for (const each of old) if (each instanceof Memory) succeeds(() => each.grow(0));
     const constructors = raw._initialize ? "_initialize" : "__wasm_call_ctors";
     try {
-      for (const name of options.init ?? [constructors, "__wbindgen_start"]) self.exports[name]?.();
+      for (const name of options.init ?? [constructors, "__wbindgen_start"]) exports[name]?.();
     } catch (error) {
       state.value = 2;
       throw error;
@@ -282,86 +290,58 @@ function makeGuard(instance, wishes, imports) {
   /** What is called in place of `f`, and what has it call another function from then on. */
   function standFor(f, isGate) {
     const fail = (error, before, then) => failed(error, before, then, isGate);
-    const spread = (...all) => {
-      const v = enter(),
-        m = mark;
+    const many = (...all) => {
+      const v = enter(), m = mark;
       // In place: map would cost more than the call.
       for (let index = 0; index < all.length; index++) all[index] = unwrap(all[index]);
-      try {
-        return out(f(...all));
-      } catch (e) {
-        throw fail(e, v, m);
-      }
+      try { return out(f(...all)); } catch (e) { throw fail(e, v, m); }
     };
     // By the number of parameters: that is faster than spreading them.
     const call = [
       () => {
-        const v = enter(),
-          m = mark;
-        try {
-          return out(f());
-        } catch (e) {
-          throw fail(e, v, m);
-        }
+        const v = enter(), m = mark;
+        try { return out(f()); } catch (e) { throw fail(e, v, m); }
       },
       (a) => {
-        const v = enter(),
-          m = mark;
-        try {
-          return out(f(unwrap(a)));
-        } catch (e) {
-          throw fail(e, v, m);
-        }
+        const v = enter(), m = mark;
+        try { return out(f(unwrap(a))); } catch (e) { throw fail(e, v, m); }
       },
       (a, b) => {
-        const v = enter(),
-          m = mark;
-        try {
-          return out(f(unwrap(a), unwrap(b)));
-        } catch (e) {
-          throw fail(e, v, m);
-        }
+        const v = enter(), m = mark;
+        try { return out(f(unwrap(a), unwrap(b))); } catch (e) { throw fail(e, v, m); }
       },
       (a, b, c) => {
-        const v = enter(),
-          m = mark;
-        try {
-          return out(f(unwrap(a), unwrap(b), unwrap(c)));
-        } catch (e) {
-          throw fail(e, v, m);
-        }
+        const v = enter(), m = mark;
+        try { return out(f(unwrap(a), unwrap(b), unwrap(c))); } catch (e) { throw fail(e, v, m); }
       },
     ][f.length];
-    return [like(f, call ?? spread), (next) => (f = next)];
+    return [like(f, call ?? many), (next) => (f = next)];
   }
 
   /** The same for a function that JSPI makes promising: while suspended, it keeps depth raised. */
   function standForPromising(f, isGate) {
     let start = promising(f);
     const call = async (...all) => {
-      const v = enter(),
-        m = mark;
-      let now = v,
-        raised,
-        suspended;
+      const v = enter(), m = mark;
+      let now = v;
+      let most; // once suspended: 0 where that left depth raised
       const count = (by) => {
-        if (raised && m.raw === raw && epochOf(activation()) === epochOf(now)) {
-          const pending = (mark.epoch === epochOf(now) ? mark.pending : 0) + by;
-          mark = { ...mark, epoch: epochOf(now), pending };
-        } else raised = false;
+        const epoch = epochOf(now);
+        if (m.raw !== raw || epochOf(activation()) !== epoch) most = Infinity;
+        const pending = (mark.epoch === epoch ? mark.pending : 0) + by;
+        if (most === 0) mark = { ...mark, epoch, pending };
       };
       try {
         const promise = start(...all.map(unwrap));
         now = activation();
-        raised = running(now, mark) > (epochOf(now) === epochOf(v) ? running(v, m) : 0);
-        suspended = true;
+        most = running(now, mark) > settled(now, v, m) ? 0 : Infinity;
         count(1);
         const result = await promise;
         count(-1);
         return out(result);
       } catch (e) {
-        if (suspended) count(-1);
-        throw failed(e, now, m, isGate, suspended ? (raised ? 0 : Infinity) : undefined);
+        if (most === 0) count(-1);
+        throw failed(e, now, m, isGate, most);
       }
     };
     return [like(f, call), (next) => (start = promising(next))];
@@ -369,26 +349,27 @@ function makeGuard(instance, wishes, imports) {
 
   /** What stands for a function out of a table. */
   function handle(f) {
-    if (typeof f === "function" && !standIns.has(f)) register(f, standFor(f)[0]);
+    if (isFunction(f) && !standIns.has(f)) {
+      const [call] = standFor(f);
+      standIns.set(f, call);
+      originals.set(call, f);
+    }
     return out(f);
-  }
-  function register(f, call) {
-    standIns.set(f, call);
-    originals.set(call, f);
   }
 
   adopt(instance);
   change(wishes);
-  const given = typeof imports === "function" ? undefined : imports;
-  const needed = importsOf(options.module).filter(({ kind }) => kind === "function");
-  const passedOn = new Set(needed.map(({ module, name }) => unwrap(given?.[module]?.[name])));
+  const given = isFunction(imports) ? undefined : imports;
+  const needed = importsOf(options.module, given).filter(({ kind }) => kind === "function");
+  const passedOn = new Set(needed.map(({ value }) => unwrap(value)));
 
   /** What stands for an export, whichever instance is behind it. */
   function standForExport(name, make) {
+    const isPlain = make === standFor && !options.async.includes(name);
+    if (isPlain && standIns.has(raw[name])) return standIns.get(raw[name]);
     // A function that the module only passes on says nothing about it. Names are indices.
     const isGate = raw[name].name >= needed.length && !passedOn.has(raw[name]);
     const [inner, become] = make(raw[name], isGate);
-    const isPlain = make === standFor && !options.async.includes(name);
     let call = isPlain ? inner : like(inner, async (...all) => inner(...all));
     if (options.destructors.test(name)) {
       // Which instance made what it is to free isn't known.
@@ -410,22 +391,20 @@ function makeGuard(instance, wishes, imports) {
   for (const [name, value] of Object.entries(raw)) {
     // Glue that goes through all exports (Emscripten's, for dynamic linking) finds only its own.
     const enumerable = !name.startsWith("__wasmir_");
-    if (typeof value === "function" && (enumerable || name === "__wasmir_set_on_abort")) {
+    if (isFunction(value) && (enumerable || name === "__wasmir_set_on_abort")) {
       const make = options.promising.includes(name) ? standForPromising : standFor;
-      const isPlain = make === standFor && !options.async.includes(name);
-      const call = (isPlain && standIns.get(value)) || standForExport(name, make);
-      define(self.exports, name, { value: call, enumerable });
-    } else define(self.exports, name, { get: () => raw[name], enumerable });
+      define(exports, name, { value: standForExport(name, make), enumerable });
+    } else define(exports, name, { get: () => raw[name], enumerable });
   }
-  Object.freeze(self.exports);
+  Object.freeze(exports);
   present(given);
   return self;
 }
 
 export async function instantiate(source, imports, options) {
   source = await source;
-  const bytes = source.arrayBuffer ? await source.arrayBuffer() : source;
-  const module = source instanceof Module ? source : await compile(bytes, options?.compile);
+  const bytes = await (source.arrayBuffer?.() ?? source);
+  const module = bytes instanceof Module ? bytes : await compile(bytes, options?.compile);
   const given = current(imports);
   const instance = await instantiateModule(module, linked(given));
   return makeGuard(instance, { ...options, module, imports }, given);
@@ -434,34 +413,32 @@ export async function instantiate(source, imports, options) {
 export function install(options) {
   let active = true;
   const undo = [];
-  const patch = (object, name, changed) => {
-    const old = described(object, name);
-    define(object, name, { ...old, ...changed });
-    undo.push(() => object[name] === changed.value && define(object, name, old));
+  const replace = (object, name, value) => {
+    const old = object[name];
+    patch(object, name, value);
+    undo.push(() => object[name] === value && patch(object, name, old));
   };
   const take = (instance, module, imports) => {
     if (active && isRecovered(instance)) guard(instance, { ...options, module, imports });
     return instance;
   };
-  const patchClass = (name, construct) =>
-    patch(W, name, { value: new Proxy(W[name], { construct }) });
-  patchClass("Instance", (Class, [module, imports], target) =>
+  const replaceClass = (name, construct) => replace(W, name, new Proxy(W[name], { construct }));
+  replaceClass("Instance", (Class, [module, imports], target) =>
     take(Reflect.construct(Class, [module, linked(imports)], target), module, imports),
   );
-  for (const name of ["Table", "Global"]) {
-    patchClass(name, (Class, all, target) => Reflect.construct(Class, all.map(unwrap), target));
-  }
+  for (const name of ["Table", "Global"])
+    replaceClass(name, (Class, all, target) => Reflect.construct(Class, all.map(unwrap), target));
   for (const name of ["instantiate", "instantiateStreaming"]) {
     const method = W[name];
-    const value = async (source, imports, ...more) => {
+    if (!method) continue;
+    replace(W, name, async (source, imports, ...more) => {
       const made = await method.call(W, source, linked(imports), ...more);
       take(made.instance ?? made, made.module ?? source, imports);
       return made;
-    };
-    patch(W, name, { value });
+    });
   }
-  if (promising) patch(W, "promising", { value: (f) => promisers.get(f)?.() ?? promising(f) });
-  patchTable(Table.prototype, out, patch);
+  if (promising) replace(W, "promising", (f) => promisers.get(f)?.() ?? promising(f));
+  patchTable(Table.prototype, out, replace);
   return () => {
     active = false;
     for (const each of undo) each();
