@@ -14,15 +14,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wasmir.types import NumType
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from wasmir.interp.program import Program
     from wasmir.types import FuncType
 
-__all__ = ["RULES", "Emitter", "Expr", "Handler", "rule"]
+__all__ = ["RULES", "Emitter", "Expr", "rule"]
 
 # Parentheses within parentheses cost the parser of Python stack, of which there is an end.
 _DEEPEST = 16
@@ -304,8 +302,6 @@ class Emitter:
             self.line(f"trace({self.number}, {self.ordinal})")
 
 
-Handler = "Callable[[Emitter, tuple[Any, ...]], None]"
-
 RULES: dict[str, Callable[[Emitter, tuple[Any, ...]], None]] = {}
 """How each straight-line instruction is emitted, by the name of its row; immediates as the IR has
 them."""
@@ -326,6 +322,3 @@ def rule(
         return handler
 
     return register
-
-
-NUMBERS = {NumType.I32: 32, NumType.I64: 64}

@@ -39,7 +39,7 @@ BUILTINS: dict[str, Any] = {
 """All that emitted code can name, but for what is the instance's. It takes the place of
 Python's own built-in functions there."""
 
-# What stands in custom sections, or in place of what ends a block.
+# What has no number of its own: it separates or ends parts of what has.
 _DELIMITERS = frozenset({"else", "end", "catch", "catch_all", "delegate"})
 
 
