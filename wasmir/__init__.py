@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from wasmir.ir.type import Type
     from wasmir.ir.walk import Place, RawInstr, instructions, row_of, walk
     from wasmir.isa.table import Row, Trait
-    from wasmir.pipeline import Pass, PassReport, Pipeline
+    from wasmir.pipeline import Mapped, Pass, PassReport, Pipeline
     from wasmir.summary import exception_dialect
     from wasmir.types import (
         ANYREF,
@@ -128,7 +128,7 @@ _HOMES = {
     "wasmir.ir.type": "Type",
     "wasmir.ir.walk": "Place RawInstr instructions row_of walk",
     "wasmir.isa.table": "Row Trait",
-    "wasmir.pipeline": "Pass PassReport Pipeline",
+    "wasmir.pipeline": "Mapped Pass PassReport Pipeline",
     "wasmir.summary": "exception_dialect",
     "wasmir.types": (
         "ANYREF EXNREF EXTERNREF FUNCREF AbstractHeap ArrayType Concrete FieldType FuncType "
@@ -184,6 +184,7 @@ __all__ = [
     "Limits",
     "Loop",
     "MalformedError",
+    "Mapped",
     "Memory",
     "MemoryType",
     "Module",

@@ -143,7 +143,7 @@ _jobs = click.option(
 
 
 @cli.command()
-@_input
+@click.argument("files", metavar="IN...", nargs=-1, required=True)
 @_output
 @click.option("-p", "--pipeline", "text", required=True, help="Passes, as in `gc,strip{...}`.")
 @_verify
@@ -151,7 +151,7 @@ _jobs = click.option(
 @_jobs
 @_json
 def run(
-    file: str,
+    files: tuple[str, ...],
     output: str,
     text: str,
     verify: bool | None,
@@ -159,21 +159,76 @@ def run(
     jobs: int | None,
     as_json: bool,
 ) -> None:
-    """Run a pipeline of passes on a module.
+    """Run a pipeline of passes on a module, or on many.
 
     An empty pipeline copies the module byte for byte.
+
+    With several IN, or where OUT is a folder, what comes out has the names of the files. A module
+    that can't be processed fails alone; what an earlier run made of the same bytes by the same
+    passes is left as it is (wasmir-run.jsonl in OUT says so).
     """
+    from pathlib import Path
+
+    if len(files) > 1 or Path(output).is_dir():
+        _run_all(files, output, text, _wanted(verify, verify_each), jobs, as_json=as_json)
+        return
+    [file] = files
     if not text.strip():
         # The shortest way: nothing beyond the section walk is loaded.
         _write(_read(file).encode(), output)
         if as_json:
             click.echo("[]", err=output == "-")
         return
-    from wasmir.pipeline import Pipeline, Verify
+    from wasmir.pipeline import Pipeline
 
-    wanted = Verify.EACH if verify_each else _verification(verify)
     pipeline = Pipeline.parse(text)
+    wanted = _wanted(verify, verify_each)
     _transform(file, output, pipeline, wanted, jobs, as_json=as_json, strip_stale=False)
+
+
+def _wanted(verify: bool | None, each: bool) -> Verify:
+    from wasmir.pipeline import Verify
+
+    return Verify.EACH if each else _verification(verify)
+
+
+def _run_all(
+    files: tuple[str, ...],
+    folder: str,
+    text: str,
+    verify: Verify,
+    jobs: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Run a pipeline on many files; exit code 1 where one failed."""
+    from concurrent.futures import ProcessPoolExecutor
+    from dataclasses import asdict
+
+    from wasmir.ir.fork import usable_cores
+    from wasmir.pipeline import Pipeline, track
+
+    if "-" in files or folder == "-":
+        raise click.UsageError("many modules are read from files, and written to a folder")
+    pipeline = Pipeline.parse(text)
+    found = []
+    with ProcessPoolExecutor(jobs or usable_cores()) as executor, _progress():
+        try:
+            mapped = pipeline.map(files, folder, executor, verify=verify)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        for _, each in zip(track(files, "modules"), mapped, strict=True):
+            found.append(each)
+            if each.error is not None:
+                click.echo(f"error: {each.file}: {each.error}", err=True)
+            elif each.skipped and not as_json:
+                click.echo(f"{each.output}: there already")
+            elif not as_json:
+                click.echo(f"{each.output}: {'; '.join(map(_describe, each.reports)) or 'copied'}")
+    if as_json:
+        click.echo(json.dumps([asdict(each) for each in found]))
+    if any(each.error is not None for each in found):
+        sys.exit(1)
 
 
 def _verification(verify: bool | None) -> Verify:

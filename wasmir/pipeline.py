@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, get_type_hints
 from wasmir.errors import PassError
 
 if TYPE_CHECKING:
+    import os
+    from concurrent.futures import Executor
     from importlib.metadata import EntryPoint
 
     from wasmir.ir.encoded import Encoded
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from wasmir.ir.module import Module
 
 __all__ = [
+    "Mapped",
     "Pass",
     "PassReport",
     "Pipeline",
@@ -92,6 +95,19 @@ class PassReport:
     bytes_out: int | None = None
     #: Wall time; known to pipelines only.
     seconds: float | None = None
+
+
+@dataclass
+class Mapped:
+    """What became of one file of many."""
+
+    file: str
+    output: str
+    reports: list[PassReport] = field(default_factory=list)
+    #: What was wrong with it; nothing was written then.
+    error: str | None = None
+    #: Whether an earlier run had made the output, from the same bytes by the same passes.
+    skipped: bool = False
 
 
 class Pass(ABC):
@@ -237,6 +253,31 @@ class Pipeline:
             module.rollback(checkpoint)
             raise
         return reports, encoded
+
+    def map(
+        self,
+        files: Iterable[str | os.PathLike[str]],
+        folder: str | os.PathLike[str],
+        executor: Executor | None = None,
+        *,
+        verify: Verify = Verify.THIRD_PARTY,
+    ) -> Iterator[Mapped]:
+        """Run the passes on many files, and write what comes out to a folder under the files'
+        names; what became of each, in the files' order.
+
+        The work is given to the executor (by default processes, one for each core): any of
+        ``concurrent.futures``, or one that looks like them, as ``distributed.Client.get_executor``
+        gives. Files are read and written where it works, so it needs the same file system. A module
+        that can't be processed fails alone, and nothing of it is written. What is done is noted in
+        ``wasmir-run.jsonl`` in the folder: another run with the same passes, by the same version of
+        wasmir, leaves out what was made from the same bytes and is still there.
+
+        Raises ValueError, before anything is done, where two files have one name, or where an
+        output would replace its input; OSError where the folder can't be written to.
+        """
+        # It stands above: it runs pipelines.
+        fleet = importlib.import_module("wasmir.fleet")
+        return cast("Iterator[Mapped]", fleet.map_files(self, files, folder, executor, verify))
 
     def __str__(self) -> str:
         return ",".join(map(str, self.passes))

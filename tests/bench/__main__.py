@@ -111,7 +111,7 @@ def _positive(text: str) -> int:
 def _default() -> list[Path]:
     return [
         *(find(name).path for name in SMALL),
-        *(entry.path for entry in externals() if entry.fetched),
+        *(entry.path for entry in externals() if entry.fetched and not entry.on_request),
     ]
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wasmir.ir.function import Function
     from wasmir.ir.module import Module
 
-__all__ = ["Worker", "default_jobs", "divided", "fork", "may_fork"]
+__all__ = ["Worker", "default_jobs", "divided", "fork", "may_fork", "usable_cores"]
 
 T = TypeVar("T")
 
@@ -28,8 +28,11 @@ def default_jobs(module: Module) -> int:
     """How many processes it pays to divide a module's functions among: one for each core that this
     process may use, or one alone.
     """
-    if len(module.source) <= _WORTH_DIVIDING:
-        return 1
+    return usable_cores() if len(module.source) > _WORTH_DIVIDING else 1
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
