@@ -41,7 +41,7 @@ class Worker:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [*arguments(), "--stack-size=200", _HERE / "worker.mjs"],
+            [*arguments(), "--experimental-wasm-jspi", "--stack-size=200", _HERE / "worker.mjs"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -80,6 +80,11 @@ class Worker:
                 "schedules": schedules,
             }
         )
+
+    def go_on(self, schedule: dict[str, Any]) -> list[list[Any]]:
+        """The events of more steps, on the instance of the last schedule that ran."""
+        [events] = self._ask({"nodes": schedule["nodes"], "top": schedule["top"]})
+        return events
 
     def _ask(self, job: dict[str, Any]) -> list[list[list[Any]]]:
         stdin, stdout = self._process.stdin, self._process.stdout

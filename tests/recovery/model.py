@@ -32,6 +32,8 @@ class Model:
     calls: list[_Call] = field(default_factory=list)
     #: How many calls were open when each hook began that runs.
     hooks: list[int] = field(default_factory=list)
+    #: Calls that wait for the host, by number.
+    suspended: dict[int, _Call] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     aborts: int = 0
     epoch: int = 0
@@ -124,6 +126,12 @@ class Model:
             case _:
                 self.say(event, "an exception that nobody threw")
 
+    def on_suspended(self, _event: list[Any], _epoch: int, ticket: int) -> None:
+        self.suspended[ticket] = self.leave()
+
+    def on_resumed(self, _event: list[Any], _epoch: int, ticket: int) -> None:
+        self.calls.append(self.suspended.pop(ticket))
+
     def leave(self) -> _Call:
         call = self.calls.pop()
         while self.hooks and self.hooks[-1] > len(self.calls):
@@ -144,4 +152,5 @@ _METHODS = {
     "terminate-": "ends",
     "reset+": "reset_begins",
     "reset-": "ends",
+    "ended": "ends",
 }

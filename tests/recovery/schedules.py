@@ -29,6 +29,8 @@ class Choices:
     #: Slots of the table, for indirect calls.
     slots: tuple[int, ...] = (1, 2)
     most_nodes: int = 12
+    #: How promises end on which a suspended call waits; none: no call is suspended.
+    promises: tuple[str, ...] = ("return",)
 
 
 HEALTHY: Final = Choices()
@@ -46,14 +48,20 @@ UNSEEN: Final = ("trap again", "overflow")
 """Ends that unwind through a door and that no handler sees."""
 
 HOST: Final = Choices(
-    wishes=WASM.wishes, throws=(*WASM.throws, *UNSEEN), steps=SET_OFF, slots=WASM.slots
+    wishes=WASM.wishes,
+    throws=(*WASM.throws, *UNSEEN),
+    steps=SET_OFF,
+    slots=WASM.slots,
+    promises=("return", "reject"),
 )
 
 _CALLS: Final = ("run", "clean", "catch", "swallow", "indirect")
 
 
-def make_schedule(draw: Callable[[int], int], choices: Choices) -> dict[str, Any]:
-    """A schedule; ``draw(n)`` gives a number below ``n``, and zero is the plainest."""
+def make_schedule(draw: Callable[[int], int], choices: Choices, *, most: int = 6) -> dict[str, Any]:
+    """A schedule; ``draw(n)`` gives a number below ``n``, and zero is the plainest. At the top are
+    one to ``most + 1`` steps.
+    """
     nodes: list[dict[str, Any]] = []
 
     def node(depth: int) -> int:
@@ -84,6 +92,12 @@ def make_schedule(draw: Callable[[int], int], choices: Choices) -> dict[str, Any
             if what == "choose hook":
                 return ["call", "choose_hook", "export", [(0, 3)[draw(2)]], "yes"]
             return [what]
+        if choices.promises and draw(6) == 5:
+            # While the module waits for the host, nothing can be awaited.
+            if depth or draw(2):
+                return ["suspend"]
+            how = choices.promises[draw(len(choices.promises))]
+            return ["resume", draw(4), how, choices.wishes[draw(len(choices.wishes))]]
         swallow = ("yes", "no", "other")[draw(3)]
         if draw(12) == 11:
             return ["call", "ask", "export", [], swallow]
@@ -94,6 +108,6 @@ def make_schedule(draw: Callable[[int], int], choices: Choices) -> dict[str, Any
         via = "table" if name == "run" and draw(2) else "export"
         return ["call", name, via, arguments, swallow]
 
-    top = [*steps(0, 6), *([step(0)] if len(nodes) < choices.most_nodes else [])]
+    top = [*steps(0, most), *([step(0)] if len(nodes) < choices.most_nodes else [])]
     hooks = [node(2), node(2)] if choices.steps else []
     return {"nodes": nodes, "top": top, "hooks": [nodes[each] for each in hooks]}

@@ -2,6 +2,7 @@
 (module
   (import "env" "at" (func $at (param i32)))
   (import "env" "host" (func $host (param i32) (result i32)))
+  (import "env" "wait" (func $wait (param i32) (result i32)))
   (import "wasmir" "schedule_reinit" (func $schedule))
   (import "wasmir" "set_on_abort" (func $set_on_abort (param i32) (result i32)))
   (import "wasmir" "is_terminated" (func $is_terminated (result i32)))
@@ -83,6 +84,12 @@
       i32.const -1
     end
     (call $tick (i32.const 22)))
+
+  ;; Waits for the host: called as a promising function, it is suspended meanwhile.
+  (func (export "suspend") (type $step)
+    (call $tick (i32.const 50))
+    (call $after (call $wait (local.get 0)))
+    (call $tick (i32.const 51)))
 
   ;; Through the table: 1 is $run, 2 the host's, 4 of another type, 0 and 5 null, 6 and more outside.
   (func (export "indirect") (param i32 i32) (result i32)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
 
 from tests.recovery.engine import VARIANTS, Worker, subject
+from tests.recovery.machine import BrokenError, Host
 from tests.recovery.many import CHOICES, Outcome, differing, run_schedules
-from tests.recovery.model import Model
-from tests.recovery.schedules import HOST, UNSEEN, make_schedule
+from tests.recovery.schedules import HOST, UNSEEN
 from wasmir.passes.adapters import Adapters
 from wasmir.passes.guard import DoorLocals, Guard
 
@@ -37,24 +37,16 @@ def test_rule(worker: Worker, variant: str) -> None:
     # It was put to the test.
     assert outcome.aborts > MANY // 4
     assert outcome.resets > MANY // 4
-    assert min(outcome.events[each] for each in ("hook+", "terminate+", "written")) > MANY // 50
+    assert min(outcome.events[each] for each in ("hook+", "terminate+", "written")) > MANY // 100
+    assert outcome.events["suspended"] > outcome.events["resumed"] > MANY // 100
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_rule_by_hypothesis(worker: Worker, variant: str) -> None:
-    @settings(max_examples=200, deadline=None)
-    @given(st.data())
-    def check(data: st.DataObject) -> None:
-        schedule = make_schedule(
-            lambda count: data.draw(st.integers(0, count - 1)), CHOICES[variant]
-        )
-        [events] = worker.run(variant, [schedule])
-        model = Model()
-        for event in events:
-            model.read(event)
-        assert not model.wrong
-
-    check()
+def test_rule_step_by_step(worker: Worker, variant: str) -> None:
+    run_state_machine_as_test(
+        lambda: Host(worker, variant, CHOICES[variant]),
+        settings=settings(max_examples=100, stateful_step_count=12, deadline=None),
+    )
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -114,6 +106,14 @@ def test_broken_guards_are_found(
     variant, method, replacement = BREAKS[broken]
     monkeypatch.setattr(Guard, method, replacement)
     assert _of_broken(worker, variant).wrong
+    # And by the machine.
+    with pytest.raises(BrokenError):
+        run_state_machine_as_test(
+            lambda: Host(worker, "broken", CHOICES[variant], notices=variant.startswith("host")),
+            settings=settings(
+                max_examples=300, deadline=None, phases=[Phase.generate], database=None
+            ),
+        )
 
 
 def test_indirect_calls_that_are_no_doors_are_found(

@@ -32,9 +32,17 @@ class Host {
     this.guarded = guarded;
     this.errors = new Map();
     this.depth = 0;
+    this.waiting = new Map(); // suspended calls, by number
+    this.tickets = 0;
     this.lastTrap = someTrap;
     const wasmir = { schedule_reinit() {}, set_on_abort: () => 0, is_terminated: () => 0 };
     const env = { at: (where) => this.log("at", where), host: (id) => this.visit(id) };
+    env.wait = new WebAssembly.Suspending((ticket) => {
+      const call = {};
+      const settled = new Promise((resolve, reject) => Object.assign(call, { resolve, reject }));
+      this.waiting.set(ticket, call);
+      return settled;
+    });
     this.exports = new WebAssembly.Instance(module, { env, wasmir }).exports;
   }
   activation() {
@@ -49,10 +57,10 @@ class Host {
   }
   // The import `host`: a node's steps, then its end.
   visit(id) {
-    // The hook's own nodes.
+    // The hook's own nodes; what they lead to may be gone where a schedule goes on step by step.
     const idle = { steps: [], end: ["return", 0] };
     // A hook may set off the next abort, and so on until the stack is full, in whose frame ever.
-    const node = this.depth > 40 ? idle : id < 0 ? this.hooks[-1 - id] ?? idle : this.nodes[id];
+    const node = this.depth > 40 ? idle : id < 0 ? this.hooks[-1 - id] ?? idle : this.nodes[id] ?? idle;
     this.log("host", id);
     this.depth++;
     try {
@@ -83,6 +91,8 @@ class Host {
       const f = via === "table" ? x.table.get(1) : x[name];
       return this.call(name, () => f(...args), swallow);
     }
+    if (what === "suspend") return this.suspend();
+    if (what === "resume") return this.resume(...rest);
     if (!this.guarded) return undefined;
     if (what === "terminate") return this.during("terminate", () => x.__wasmir_terminate());
     if (what === "write") {
@@ -97,6 +107,47 @@ class Host {
     const chosen = { none: null, gate: x.hook, host: asFunction(() => this.hook()) }[rest[0]];
     x.__wasmir_set_on_abort(chosen);
     return this.log("hooked", rest[0]);
+  }
+  /** A promising call, as far as it goes without waiting. */
+  suspend() {
+    const ticket = this.tickets++;
+    this.log("call", "suspend");
+    const outcome = WebAssembly.promising(this.exports.suspend)(ticket).then(
+      (result) => ["returned", result],
+      (error) => ["thrown", this.sort(error), error],
+    );
+    const call = this.waiting.get(ticket);
+    // What ended without waiting was refused; its promise says so later.
+    if (!call) return this.log("ended", ticket);
+    Object.assign(call, { outcome, epoch: this.activation()[0] });
+    return this.log("suspended", ticket);
+  }
+  async resume(index, how, value) {
+    const [ticket, call] = [...this.waiting][index % this.waiting.size] ?? [];
+    if (!call) return;
+    this.log("resumed", ticket);
+    if (how === "return") call.resolve(value);
+    else call.reject(this.remember(-200, new Error("rejected")));
+    const [what, result] = await call.outcome;
+    this.waiting.delete(ticket);
+    this.log(what, result);
+    if (what === "thrown") this.notice(0, 0);
+  }
+  /** Activations that no suspended call accounts for. */
+  running() {
+    if (!this.guarded) return 0;
+    const [epoch, depth] = this.activation();
+    return depth - [...this.waiting.values()].filter((call) => call.epoch === epoch).length;
+  }
+  /** Lets go of what is suspended, which would keep its instance for good. */
+  async close() {
+    this.hooks = [];
+    for (const call of this.waiting.values()) {
+      call.resolve(0);
+      await call.outcome;
+    }
+    if (this.waiting.size) await new Promise(setImmediate);
+    this.events = [];
   }
   hook() {
     this.log("hook+");
@@ -118,7 +169,8 @@ class Host {
     this.log(what + "-", null);
   }
   call(name, action, swallow) {
-    const [before, depth] = this.activation();
+    const [before] = this.activation();
+    const depth = this.running();
     this.log("call", name);
     let result;
     try {
@@ -137,8 +189,9 @@ class Host {
   // The loader's rule, in as few words as can be.
   notice(epoch, depth) {
     if (!this.notices) return;
-    const [now, left] = this.activation();
-    if (this.exports.__wasmir_state.value === 2 || left <= (now === epoch ? depth : 0)) return;
+    const [now] = this.activation();
+    const most = now === epoch ? depth : 0;
+    if (this.exports.__wasmir_state.value === 2 || this.running() <= most) return;
     this.log("noticed");
     this.during("terminate", () => this.exports.__wasmir_terminate());
   }
@@ -158,6 +211,16 @@ class Host {
   }
 }
 
+let live; // the instance of a schedule that comes step by step
+async function act(host, steps) {
+  for (const step of steps) {
+    try {
+      await host.step(step);
+    } catch (error) {
+      host.log("left", host.sort(error));
+    }
+  }
+}
 for await (const line of createInterface({ input: process.stdin })) {
   const job = JSON.parse(line);
   if (job.modules) {
@@ -167,17 +230,23 @@ for await (const line of createInterface({ input: process.stdin })) {
     console.log("{}");
     continue;
   }
-  const answers = job.schedules.map((schedule) => {
+  if (job.nodes) {
+    Object.assign(live, { nodes: job.nodes, events: [] });
+    await act(live, job.top);
+    live.log("done", live.running());
+    console.log(JSON.stringify([live.events]));
+    continue;
+  }
+  const answers = [];
+  await live?.close();
+  for (const schedule of job.schedules) {
     const host = new Host(modules.get(job.module), { ...schedule, ...job });
-    for (const step of schedule.top) {
-      try {
-        host.step(step);
-      } catch (error) {
-        host.log("left", host.sort(error));
-      }
-    }
-    host.log("done", host.activation()[1]);
-    return host.events;
-  });
+    live = host;
+    await act(host, schedule.top);
+    host.log("done", host.running());
+    answers.push(host.events);
+    // The last one may have to go on.
+    if (schedule !== job.schedules.at(-1)) await host.close();
+  }
   console.log(JSON.stringify(answers));
 }
