@@ -44,7 +44,7 @@ def test_rule(worker: Worker, variant: str) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_rule_step_by_step(worker: Worker, variant: str) -> None:
     run_state_machine_as_test(
-        lambda: Host(worker, variant, CHOICES[variant]),
+        lambda: Host(worker, variant, CHOICES[variant]),  # type: ignore[arg-type]  # any factory does
         settings=settings(max_examples=100, stateful_step_count=12, deadline=None),
     )
 
@@ -104,12 +104,13 @@ def test_broken_guards_are_found(
     worker: Worker, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     variant, method, replacement = BREAKS[broken]
+    choices, notices = CHOICES[variant], variant.startswith("host")
     monkeypatch.setattr(Guard, method, replacement)
     assert _of_broken(worker, variant).wrong
     # And by the machine.
     with pytest.raises(BrokenError):
         run_state_machine_as_test(
-            lambda: Host(worker, "broken", CHOICES[variant], notices=variant.startswith("host")),
+            lambda: Host(worker, "broken", choices, notices=notices),  # type: ignore[arg-type]  # as above
             settings=settings(
                 max_examples=300, deadline=None, phases=[Phase.generate], database=None
             ),
