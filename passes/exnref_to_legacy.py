@@ -134,6 +134,12 @@ def _has_exceptions(function: Function) -> bool:
 
 def _refuse_values(module: Module) -> None:
     """Raise UnsupportedError where exceptions are values outside of functions."""
+    marks = any(exception_types(tag.params) for tag in module.tags)
+    if marks and module.custom("wasmir.recovery") is not None:
+        raise UnsupportedError(
+            "the marks of this recovered module carry an exnref, which has no legacy form: "
+            "convert it first, then recover it (exnref-to-legacy,recover)"
+        )
     for function in module.functions:
         func = function.func_type
         if exception_types(func.params, func.results):

@@ -11,8 +11,10 @@ import pytest
 
 from corpus.engine import arguments
 from corpus.manifest import find
+from tests.modules import assembled
+from tests.support import validate
 from tests.test_cli import wasmir
-from wasmir import Module
+from wasmir import Module, Pipeline, UnsupportedError
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -101,3 +103,13 @@ def test_a_target_that_cannot_be(tmp_path: Path) -> None:
     assert done.exit_code in (1, 2)
     assert "node" in done.stderr
     assert not out.exists()
+
+
+def test_conversion_comes_before_recovery() -> None:
+    data = assembled("""(module (import "e" "f" (func $f)) (export "g" (func $g))
+      (func $g (block $b (try_table (catch_all $b) (call $f)))))""")
+    with pytest.raises(UnsupportedError, match="convert it first, then recover it"):
+        Pipeline.parse("recover,exnref-to-legacy").run(Module.from_bytes(data))
+    module = Module.from_bytes(data)
+    Pipeline.parse("exnref-to-legacy,recover").run(module)
+    assert validate(module.to_bytes()) is None
