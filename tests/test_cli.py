@@ -452,7 +452,8 @@ def test_folder_that_is_not_there(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"")
     assert_refused(wasmir("run", LEGACY, "-p", "", "-o", file / "out.wasm"), str(file))
-    assert_refused(wasmir("run", LEGACY, "-p", "", "-o", tmp_path), str(tmp_path), "directory")
+    converting = wasmir("convert-eh", LEGACY, *TO_EXNREF, "-o", tmp_path)
+    assert_refused(converting, str(tmp_path), "directory")
     assert list(tmp_path.iterdir()) == [file]
 
 

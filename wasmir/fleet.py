@@ -61,13 +61,18 @@ def _mapped(
             executor = stack.enter_context(ProcessPoolExecutor(usable_cores()))
         record = stack.enter_context((target / RECORD).open("a", encoding="utf-8"))
 
+        noted: set[str] = set()
+
         def note(done: Future[tuple[Mapped, dict[str, str]]]) -> None:
-            """As soon as it is done, whoever waits for what: a run may end at any time."""
+            """As soon as it is done, whoever waits for what: a run may end at any time. Who waits
+            may be faster than who is called back, so both come here.
+            """
             if done.cancelled() or done.exception() is not None:
                 return
             mapped, made = done.result()
-            if made and not mapped.skipped:
-                with lock:
+            with lock:
+                if made and not mapped.skipped and made["name"] not in noted:
+                    noted.add(made["name"])
                     record.write(json.dumps(made) + "\n")
                     record.flush()
 
@@ -80,9 +85,11 @@ def _mapped(
         try:
             for file, output, future in futures:
                 try:
-                    yield future.result()[0]
+                    mapped, _ = future.result()
                 except Exception as error:  # noqa: BLE001 - whatever the executor raises
-                    yield Mapped(file, output, error=_told(error))
+                    mapped = Mapped(file, output, error=_told(error))
+                note(future)
+                yield mapped
         finally:
             for _, _, future in futures:
                 future.cancel()
