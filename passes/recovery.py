@@ -37,6 +37,7 @@ from wasmir.passes.boundary import (
     write_record,
 )
 from wasmir.passes.guard import TERMINATED, Guard
+from wasmir.passes.reset_plan import names_wrongly
 from wasmir.passes.reset_state import ResetOptions, plan_reset
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
@@ -222,7 +223,8 @@ class _Work:
             options = ResetOptions(wishes.include_imports, wishes.accept_partial, wishes.init)
             plan = plan_reset(self.module, options)
         except UnsupportedError as error:
-            if wish == "true":
+            # What was asked for by name is there, or it was a mistake to ask.
+            if wish == "true" or names_wrongly(self.module, self.wishes.init):
                 raise
             self.note(error.reason)
             return None

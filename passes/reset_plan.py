@@ -11,7 +11,15 @@ from wasmir.passes.boundary import read_record
 if TYPE_CHECKING:
     from wasmir import Data, Element, Memory, Module, Table
 
-__all__ = ["EXPORT", "ResetOptions", "Side", "Targets", "find_targets", "makes_mutable_objects"]
+__all__ = [
+    "EXPORT",
+    "ResetOptions",
+    "Side",
+    "Targets",
+    "find_targets",
+    "makes_mutable_objects",
+    "names_wrongly",
+]
 
 EXPORT = "__wasmir_reset_state"
 """What the pass exports."""
@@ -237,6 +245,13 @@ def _init(module: Module, wanted: str, reasons: list[str]) -> list[Function]:
         else:
             found.append(export.entity)
     return found
+
+
+def names_wrongly(module: Module, wanted: str) -> bool:
+    """Whether an ``init`` names what can't be called after a reset."""
+    reasons: list[str] = []
+    _init(module, wanted, reasons)
+    return wanted != "auto" and bool(reasons)
 
 
 def _preset(module: Module) -> list[str]:

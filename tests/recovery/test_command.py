@@ -113,3 +113,13 @@ def test_conversion_comes_before_recovery() -> None:
     module = Module.from_bytes(data)
     Pipeline.parse("exnref-to-legacy,recover").run(module)
     assert validate(module.to_bytes()) is None
+
+
+@pytest.mark.parametrize("reset", ["auto", "true"])
+def test_what_is_called_after_a_reset_must_be_there(reset: str, tmp_path: Path) -> None:
+    out = tmp_path / "out.wasm"
+    program = find("cpp-requests-exnref-O2").path
+    done = wasmir("recover", program, "-o", out, "--reset", reset, "--set", "init=nowhere")
+    assert done.exit_code == 1
+    assert "init=nowhere: it exports no function of that name" in done.stderr
+    assert not out.exists()
