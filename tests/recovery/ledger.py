@@ -209,8 +209,8 @@ class Ledger:
 @dataclass
 class World:
     """The host and its instance. ``in_wasm``: the module notices aborts by itself, with the next
-    call; ``auto``: an abort that was noticed schedules a reset; ``tells_cut``: a call whose
-    instance was replaced by another one counts as refused; ``traps_for_errors``: errors of the host
+    call; ``auto``: an abort that was noticed schedules a reset; ``tells_cut``: a call below
+    which the instance was replaced, or reset by the loader, counts as refused; ``traps_for_errors``: errors of the host
     are traps to the module.
     """
 
