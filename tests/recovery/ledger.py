@@ -209,9 +209,9 @@ class Ledger:
 @dataclass
 class World:
     """The host and its instance. ``in_wasm``: the module notices aborts by itself, with the next
-    call; ``auto``: an abort that was noticed schedules a reset; ``tells_cut``: a call below
-    which the instance was replaced, or reset by the loader, counts as refused; ``traps_for_errors``: errors of the host
-    are traps to the module.
+    call; ``auto``: an abort that was noticed schedules a reset; ``tells_cut``: a call below which
+    the instance was replaced, or reset by the loader, counts as refused; ``traps_for_errors``:
+    errors of the host are traps to the module.
     """
 
     in_wasm: bool = False
