@@ -1,6 +1,5 @@
-"""``python -m tests.bench.chart RESULTS SVG README``: a result as a chart, and as README's table.
-
-The chart brings its own background, so that it can stand on any.
+"""``python -m tests.bench.chart [RESULTS SVG README]``: a result as a chart, and as README's table;
+by default the committed ones. The chart brings its own background, so that it can stand on any.
 """
 
 from __future__ import annotations
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["chart", "table", "with_table"]
+
+_HERE = Path(__file__).resolve().parent
+_COMMITTED = _HERE / "results.json", _HERE / "results.svg", _HERE.parents[1] / "README.md"
 
 BEGIN = "<!-- what `python -m tests.bench.chart` writes begins here -->"
 END = "<!-- and ends here -->"
@@ -100,7 +102,7 @@ def with_table(readme: str, document: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Write both."""
-    results, svg, readme = map(Path, arguments)
+    results, svg, readme = map(Path, arguments or _COMMITTED)
     document = json.loads(results.read_text(encoding="utf-8"))
     write_whole(svg, chart(document["modules"][0]).encode())
     write_whole(readme, with_table(readme.read_text(encoding="utf-8"), document).encode())
