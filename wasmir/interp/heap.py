@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary
 
 from wasmir.errors import InvalidError
+from wasmir.ir.type import definition_key
 from wasmir.types import (
     AbstractHeap,
     ArrayType,
@@ -128,41 +129,12 @@ class Types:
         made.descriptor = None if definition.descriptor is None else self[definition.descriptor]
 
     def _key(self, definition: Any, places: dict[Any, int]) -> Any:
-        """The same for the same type: entries of the group by place, others by identity."""
+        def standing(mentioned: Any) -> object:
+            """Entries of the group by place, others by identity."""
+            place = places.get(mentioned)
+            return self[mentioned] if place is None else place
 
-        def key(thing: Any) -> Any:
-            if isinstance(thing, Defined):
-                place = places.get(thing)
-                return self[thing] if place is None else place
-            if isinstance(thing, RefType):
-                return thing.nullable, key(thing.heap)
-            if isinstance(thing, Concrete):
-                return key(thing.type), thing.exact
-            if isinstance(thing, FieldType):
-                return key(thing.storage), thing.mutable
-            if isinstance(thing, tuple):
-                return tuple(map(key, thing))
-            return thing
-
-        composite = definition.composite
-        inside: Any
-        match composite:
-            case FuncType(params, results):
-                inside = key(params), key(results)
-            case StructType(fields):
-                inside = key(fields)
-            case ArrayType(field):
-                inside = key(field)
-            case ContType(heap):
-                inside = key(heap)
-        return (
-            composite.__class__,
-            inside,
-            definition.final,
-            key(definition.supertypes),
-            key(definition.describes),
-            key(definition.descriptor),
-        )
+        return definition_key(definition, standing)
 
     def heap(self, heap: HeapType) -> HeapType:
         if isinstance(heap, Concrete):

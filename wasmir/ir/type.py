@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from wasmir.ir.space import Entity
-from wasmir.types import Defined, FuncType, SubType
+from wasmir.types import (
+    ArrayType,
+    Concrete,
+    ContType,
+    Defined,
+    FieldType,
+    FuncType,
+    RefType,
+    StructType,
+    SubType,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-__all__ = ["Group", "Type"]
+__all__ = ["Group", "Type", "definition_key"]
 
 
 class Group:
@@ -86,3 +96,44 @@ class Type(Entity, Defined):
 
     def __str__(self) -> str:
         return f"{self._number} (removed)" if self.is_removed else str(self.index)
+
+
+def definition_key(definition: SubType, standing: Callable[[Any], object]) -> tuple[object, ...]:
+    """The same for definitions of the same type, where ``standing`` gives the same for entries of
+    the type section that stand for the same: their places within the recursive group, or what is
+    known of them. Source: specification, "Type Equivalence".
+    """
+
+    def key(thing: Any) -> Any:
+        if isinstance(thing, Type):
+            return standing(thing)
+        if isinstance(thing, RefType):
+            heap = thing.heap
+            if isinstance(heap, Concrete):
+                return thing.nullable, key(heap.type), heap.exact
+            return thing.nullable, heap.value
+        if isinstance(thing, FieldType):
+            return key(thing.storage), thing.mutable
+        if isinstance(thing, tuple):
+            return tuple(map(key, thing))
+        return thing
+
+    composite = definition.composite
+    inside: Any
+    match composite:
+        case FuncType(params, results):
+            inside = key(params), key(results)
+        case StructType(fields):
+            inside = key(fields)
+        case ArrayType(field):
+            inside = key(field)
+        case ContType(heap):
+            inside = key(heap.type)
+    return (
+        composite.__class__,
+        inside,
+        definition.final,
+        key(definition.supertypes),
+        key(definition.describes),
+        key(definition.descriptor),
+    )

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from wasmir.errors import InvalidError
-from wasmir.ir.type import Type
+from wasmir.ir.type import Type, definition_key
 from wasmir.types import (
     AbstractHeap,
     ArrayType,
@@ -106,43 +106,12 @@ class Subtyping:
         self.canonical.update(zip(group.types, known, strict=True))
 
     def _key_of(self, type_: Type, places: dict[Type, int]) -> tuple[Any, ...]:
-        definition = type_.definition
+        def standing(mentioned: Type) -> object:
+            """Entries of the group by place, others by identity."""
+            place = places.get(mentioned)
+            return self._at(mentioned) if place is None else place
 
-        def key(thing: Any) -> Any:
-            """The same for the same type: entries of the group by place, others by identity."""
-            if isinstance(thing, Type):
-                place = places.get(thing)
-                return self._at(thing) if place is None else place
-            if isinstance(thing, RefType):
-                heap = thing.heap
-                if isinstance(heap, Concrete):
-                    return thing.nullable, key(heap.type), heap.exact
-                return thing.nullable, heap.value
-            if isinstance(thing, FieldType):
-                return key(thing.storage), thing.mutable
-            if isinstance(thing, tuple):
-                return tuple(map(key, thing))
-            return thing
-
-        composite = definition.composite
-        inside: Any
-        match composite:
-            case FuncType(params, results):
-                inside = key(params), key(results)
-            case StructType(fields):
-                inside = key(fields)
-            case ArrayType(field):
-                inside = key(field)
-            case ContType(heap):
-                inside = key(heap.type)
-        return (
-            composite.__class__,
-            inside,
-            definition.final,
-            key(definition.supertypes),
-            key(definition.describes),
-            key(definition.descriptor),
-        )
+        return definition_key(type_.definition, standing)
 
     def _at(self, type_: Any) -> Type:
         found = self.canonical.get(type_)
