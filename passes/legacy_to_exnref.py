@@ -126,17 +126,15 @@ class LegacyToExnref(Pass):
         linked = not any(custom.relocatable for custom in module.customs)
 
         def convert(function: Function) -> int | None:
-            survey = function.survey_with("try")
-            if survey is None:
-                return None
-            trys = _Conversion(self, survey, common).run()
+            trys = _Conversion(self, function.survey(), common).run()
             if trys is None:
                 function.close()
             elif not linked:
                 refuse_object(module)
             return trys
 
-        found = [trys for trys in self.edit(module, convert) if trys is not None]
+        wanted = module.functions_with("try")
+        found = [trys for trys in self.edit(module, convert, wanted) if trys is not None]
         report.functions = len(found)
         report.counts["try"] = sum(found)
         if found:

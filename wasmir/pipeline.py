@@ -127,12 +127,17 @@ class Pass(ABC):
         """The items, shown to whoever watches the progress."""
         return track(items, what)
 
-    def edit(self, module: Module, edit: Callable[[Function], T]) -> list[T]:
-        """:meth:`Module.edit_functions` for all that the module defines, on as many cores as
-        whoever runs the pass allows, shown to whoever watches the progress.
+    def edit(
+        self,
+        module: Module,
+        edit: Callable[[Function], T],
+        functions: Iterable[Function] | None = None,
+    ) -> list[T]:
+        """:meth:`Module.edit_functions`, by default for all that the module defines, on as many
+        cores as whoever runs the pass allows, shown to whoever watches the progress.
         """
         shown = partial(track, what="functions")
-        return module.edit_functions(edit, jobs=_jobs.get(), track=shown)
+        return module.edit_functions(edit, functions, jobs=_jobs.get(), track=shown)
 
     def __str__(self) -> str:
         """The pass as pipelines spell it; options at their defaults are left out."""

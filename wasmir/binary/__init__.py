@@ -22,7 +22,7 @@ _HOMES = {
     "wasmir.binary.decode_code": (
         "count_instructions declared_locals decode_body dissolve expand local_groups split"
     ),
-    "wasmir.binary.decode_outline": "may_throw opened_arity outline_effect survey",
+    "wasmir.binary.decode_outline": "having may_throw opened_arity outline_effect survey",
     "wasmir.binary.encode_code": "encode_body encode_instrs",
     "wasmir.binary.memo": "run_effects",
     "wasmir.binary.shift": "renumbered_types",

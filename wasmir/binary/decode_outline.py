@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from wasmir.ir.module import Module
     from wasmir.isa.table import Row
 
-__all__ = ["may_throw", "opened_arity", "outline_effect", "survey"]
+__all__ = ["having", "may_throw", "opened_arity", "outline_effect", "survey"]
 
 _IF = BY_NAME["if"].opcode
 _LOOP = BY_NAME["loop"].opcode
@@ -78,18 +78,32 @@ _ENDS = frozenset({END, ELSE, CATCH, CLEANUP, DELEGATE, PADDED_DELEGATE})
 _CLOSERS = _FUSED | _ENDS
 
 
-def survey(function: Function, name: str) -> Survey | None:
-    """See :meth:`wasmir.ir.function.Function.survey_with`."""
+def having(functions: Iterable[Function], name: str) -> list[Function]:
+    """See :meth:`wasmir.ir.module.Module.functions_with`."""
     opcode = BY_NAME[name].opcode
+    first_of = tokens.first_of(name)
+    found = []
+    for function in functions:
+        if function.imported is not None:
+            continue
+        if function._body is not None:
+            function.settle()
+        data, start, end = code_of(function)
+        # The byte may be part of something else, so this rules out, and not in.
+        last = data.rfind(opcode, start, end)
+        if last < 0:
+            continue
+        # Nobody looks behind the last such byte, but for what it may be part of.
+        start = tokens.skip_locals(data, start, end)
+        if first_of(data, start, min(end, last + _LONGEST)) <= last:
+            found.append(function)
+    return found
+
+
+def survey(function: Function) -> Survey:
+    """See :meth:`wasmir.ir.function.Function.survey`."""
     data, start, end = code_of(function)
-    # The byte may be part of something else, so this rules out, and not in.
-    last = data.rfind(opcode, start, end)
-    if last < 0:
-        return None
     start = tokens.skip_locals(data, start, end)
-    # Nobody looks behind the last such byte, but for what it may be part of.
-    if tokens.first_of(name)(data, start, min(end, last + _LONGEST)) > last:
-        return None
     memo = memo_of(function.module)
     tracking = function.module._tracking
     placed = tracking is not None and tracking.covers(function)

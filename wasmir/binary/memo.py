@@ -374,7 +374,10 @@ class OutlineMemo(dict[bytes, tuple[int, Any]]):
             known = self[token] = LEAF, (self.memo[token[:2]][1], token[2:-2], token[-1])
             return known
         if first == _TRY and token.endswith(_RETHROWN):
-            end = tokens.end_of_inside()(token, 2)
+            # Of what might be the `catch_all` between the runs, one is.
+            end = token.find(_CATCH_ALL, 2)
+            if end != token.rfind(_CATCH_ALL):
+                end = tokens.end_of_inside()(token, 2)
             known = WHOLE, (self.memo[token[:2]][1], token[2:end], token[end + 1 : -3])
             self[token] = known
             return known

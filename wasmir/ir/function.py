@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Function"]
 
 
-# What never stands in a run of an outline.
-_OUTLINED = frozenset({"try", "catch", "catch_all", "delegate", "rethrow", "try_table"})
-
-
 class Function(Importable):
     """A function; equal by identity.
 
@@ -184,23 +180,26 @@ class Function(Importable):
         return None if found is None else found.body
 
     def survey_with(self, mnemonic: str) -> Survey | None:
+        """:meth:`survey`, if :meth:`Module.functions_with` has the function among those with the
+        control instruction of that name; else ``None``, at less than what that takes.
+        """
+        return self.survey() if self.module.functions_with(mnemonic, (self,)) else None
+
+    def survey(self) -> Survey:
         """The body as an outline, a tree of nothing but ``try`` and ``try_table`` (see
-        :mod:`wasmir.ir.outline`), with a survey of it, if the control instruction of that name may
-        stand in it. It serves those who rearrange handlers, at a fraction of what a full tree
-        takes. Where the instruction isn't there the answer is mostly ``None``, at less than that.
+        :mod:`wasmir.ir.outline`), with a survey of it. It serves those who rearrange handlers, at a
+        fraction of what a full tree takes.
 
         An open body is settled first, so nodes of it are dead from then on. So are those of an
-        outline once :attr:`body` was asked for. Raises MalformedError, InvalidError.
+        outline once :attr:`body` was asked for. Raises MalformedError, InvalidError;
+        UnsupportedError for an imported function.
         """
-        if mnemonic not in _OUTLINED:
-            raise ValueError(f"outlines may hide {mnemonic!r}; they show {sorted(_OUTLINED)}")
         if self.imported is not None:
-            return None
+            raise UnsupportedError("an imported function has no body", str(self))
         if self._body is not None:
             self.settle()
-        found = codec().survey(self, mnemonic)
-        if found is not None:
-            self._body = found.body
+        found = codec().survey(self)
+        self._body = found.body
         return found
 
     def _track(self, tracking: Tracking) -> None:

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
     from wasmir.ir.code import Body, Branch, Clause, Item
 
-__all__ = ["Context", "Opened", "Placed", "Region", "Site", "Survey"]
+__all__ = ["OUTLINED", "Context", "Opened", "Placed", "Region", "Site", "Survey"]
+
+# What never stands in a run of an outline.
+OUTLINED = frozenset({"try", "catch", "catch_all", "delegate", "rethrow", "try_table"})
 
 Context: TypeAlias = Try | Catch | TryTable | None
 """Whose region it is; ``None`` for the function's."""

@@ -204,7 +204,7 @@ def outline() -> Scan:
     cleanup = rb"\x19" + inside + rb"\x09\x00\x0b"
     whole = rb"\x06[\x40\x7c-\x7f]" + inside + rb"(?:\x18[\x00-\x7f]|" + cleanup + rb")"
     return _compile_skeleton(
-        [*run, _closed_block(run)],
+        [*run, _closed_block(run, _plain_alternatives())],
         [blocks, whole, cleanup, branch_and_end, *others, b"(?:" + b"|".join(last) + rb")\x0b?+"],
     )
 
@@ -213,8 +213,8 @@ def _inside() -> bytes:
     """What comes as one token with the ``try`` or ``catch_all`` around it. The plainest runs only:
     what isn't found whole is found in parts, and each row costs time to compile.
     """
-    plain = _run_alternatives({row for row in ROWS if not (is_control(row) or row.prefix)})
-    return _any_number([*plain, _closed_block(plain, 2)])
+    plain = _plain_alternatives()
+    return _any_number([*plain, _closed_block(plain, plain, 2)])
 
 
 @cache
@@ -318,7 +318,7 @@ def split_statements() -> Callable[..., list[bytes]]:
     leaves in runs, and the commonest statement, which sets something or makes a call with a local
     or an address next to one.
     """
-    closed = _closed_block(_run_alternatives())
+    closed = _closed_block(_run_alternatives(), _plain_alternatives())
     # local.get (i32.const i32.add)? (call, local.set or global.set)
     statement = rb"\x20[\x00-\x7f](?:\x41" + _LEB32 + rb"\x6a)?+[\x10\x21\x24]" + _LEB32
     # A block's opening is a token, too; the whole block comes first.
@@ -331,11 +331,17 @@ def split_statements() -> Callable[..., list[bytes]]:
 _CLOSED_DEPTH = 4
 
 
-def _closed_block(alternatives: list[bytes], levels: int = _CLOSED_DEPTH) -> bytes:
+def _closed_block(
+    alternatives: list[bytes], inner: list[bytes], levels: int = _CLOSED_DEPTH
+) -> bytes:
+    """Such a block of some instructions, with others in the blocks inside of it."""
     closed = b""
     for depth in reversed(range(levels)):
         # Branches to this block or to one around it that is part of the run, too.
-        inside = [*alternatives, rb"[\x0c\x0d][\x00-\x%02x]" % depth, *_LEAVERS]
+        inside = [inner, alternatives][depth == 0] + [
+            rb"[\x0c\x0d][\x00-\x%02x]" % depth,
+            *_LEAVERS,
+        ]
         if closed:
             inside.append(closed)
         closed = rb"[\x02-\x04]" + _BLOCK_TYPE + _any_number(inside) + rb"\x0b"
@@ -359,6 +365,11 @@ def _run_alternatives(rows: set[Row] | None = None) -> list[bytes]:
         alternatives[1].replace(_LEB64, rb"[\x00-\x7f]"),
     ]
     return short + alternatives
+
+
+def _plain_alternatives() -> list[bytes]:
+    """The same of nothing but instructions without a prefix: each row costs time to compile."""
+    return _run_alternatives({row for row in ROWS if not (is_control(row) or row.prefix)})
 
 
 # Up to CPython 3.11.4 a possessive quantifier goes wrong when what it repeats has to try several
