@@ -12,7 +12,7 @@ LIBRARY = ROOT / "wasmir"
 PASSES = ROOT / "passes"
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "features"}),
+    frozenset({"errors", "features", "suggest"}),
     frozenset({"wire", "types", "engines"}),
     frozenset({"isa"}),
     frozenset({"ir"}),

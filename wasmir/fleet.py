@@ -12,10 +12,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wasmir.errors import WasmError
 from wasmir.ir.fork import usable_cores
 from wasmir.ir.module import Module
 from wasmir.pipeline import Mapped, Pipeline, Verify
+from wasmir.pipeline.scripts import explain_failure, script_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -126,6 +126,9 @@ def _map_one(
             "verify": verify.name,
             "version": version("wasmir"),
         }
+        scripts = [script_of(each) for each in pipeline.passes]
+        if any(scripts):
+            made["scripts"] = ",".join(each.digest for each in scripts if each is not None)
         if known is not None and made.items() <= known.items() and path.is_file():
             mapped.skipped = _digest(path.read_bytes()) == known.get("output")
         if not mapped.skipped:
@@ -134,11 +137,11 @@ def _map_one(
             )
             encoded.save(path)
             made["output"] = _digest(encoded.data)
-    except (WasmError, OSError) as error:
+    except OSError as error:
         mapped.error = _told(error)
         return mapped, {}
     except Exception as error:  # noqa: BLE001 - a pass of somebody else's may raise anything
-        mapped.error = f"{type(error).__name__}: {error}"
+        mapped.error = explain_failure(error)
         return mapped, {}
     return mapped, made
 

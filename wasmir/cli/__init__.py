@@ -48,6 +48,15 @@ class _Commands(click.Group):
         module, _, name = home.partition(":")
         return cast("click.Command", getattr(importlib.import_module(f"{__name__}.{module}"), name))
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from wasmir.suggest import suggestion
+
+            ctx.fail(f"No such command {args[0]!r}{suggestion(args[0], _COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -26,6 +27,8 @@ __all__ = [
     "progress",
     "read",
     "read_unnamed",
+    "shown",
+    "table",
     "verify_flag",
     "write",
 ]
@@ -64,8 +67,13 @@ def naming(file: str) -> Iterator[None]:
     except PassError:
         raise
     except WasmError as error:
-        error.reason = f"{'standard input' if file == '-' else file}: {error.reason}"
+        error.reason = f"{shown(file)}: {error.reason}"
         raise
+
+
+def shown(file: str) -> str:
+    """What messages call a file."""
+    return "standard input" if file == "-" else file
 
 
 def read(file: str) -> Module:
@@ -87,6 +95,17 @@ def write(encoded: Encoded, output: str) -> None:
         sys.stdout.buffer.flush()
     else:
         encoded.save(output)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as lines, the first column to the left, others to the right; rows may be short."""
+    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
+    lines = []
+    for row in rows:
+        cells = [f"{row[0]:<{widths[0]}}"]
+        cells += [f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=False)]
+        lines.append(f"  {'  '.join(cells)}".rstrip())
+    return "\n".join(lines)
 
 
 @contextmanager

@@ -126,7 +126,6 @@ def recover(
         verification(verify),
         jobs,
         as_json=as_json,
-        strip_stale=False,
         module=module,
     )
     if notice == "host" and not as_json:

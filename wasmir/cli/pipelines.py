@@ -17,10 +17,10 @@ from wasmir.cli.common import (
     verify_flag,
     write,
 )
-from wasmir.cli.running import describe, transform, verification
+from wasmir.cli.running import describe, timings, transform, verification
 
 if TYPE_CHECKING:
-    from wasmir.pipeline import Verify
+    from wasmir.pipeline import Pass, Pipeline, Verify
 
 __all__ = ["passes", "run"]
 
@@ -28,7 +28,21 @@ __all__ = ["passes", "run"]
 @click.command()
 @click.argument("files", metavar="IN...", nargs=-1, required=True)
 @output_file
-@click.option("-p", "--pipeline", "text", required=True, help="Passes, as in `gc,strip{...}`.")
+@click.option(
+    "-p",
+    "--pipeline",
+    "text",
+    help="Passes, as in `gc,strip{...}`, or a TOML file that has them, as in `passes.toml`.",
+)
+@click.option(
+    "--script",
+    "scripts",
+    metavar="FILE",
+    multiple=True,
+    help="Python with passes, or with `run(module)`; without -p that is what runs.",
+)
+@click.option("--stop-after", metavar="PASS", help="Leave out what comes behind: a name or place.")
+@click.option("--time-passes", is_flag=True, help="Show a table of what each pass took.")
 @verify_flag
 @click.option("--verify-each", is_flag=True, help="Check after each pass.")
 @jobs_option
@@ -36,7 +50,10 @@ __all__ = ["passes", "run"]
 def run(
     files: tuple[str, ...],
     output: str,
-    text: str,
+    text: str | None,
+    scripts: tuple[str, ...],
+    stop_after: str | None,
+    time_passes: bool,
     verify: bool | None,
     verify_each: bool,
     jobs: int | None,
@@ -52,48 +69,70 @@ def run(
     """
     from pathlib import Path
 
-    if len(files) > 1 or Path(output).is_dir():
-        _run_all(files, output, text, _wanted(verify, verify_each), jobs, as_json=as_json)
-        return
-    [file] = files
-    if not text.strip():
+    one = len(files) == 1 and not Path(output).is_dir()
+    if one and text is not None and not text.strip() and not (scripts or stop_after or time_passes):
         # The shortest way: nothing beyond the section walk is loaded.
-        write(read(file).encode(), output)
+        write(read(files[0]).encode(), output)
         if as_json:
             click.echo("[]", err=output == "-")
         return
-    from wasmir.pipeline import Pipeline
-
-    pipeline = Pipeline.parse(text)
-    wanted = _wanted(verify, verify_each)
-    transform(file, output, pipeline, wanted, jobs, as_json=as_json, strip_stale=False)
-
-
-def _wanted(verify: bool | None, each: bool) -> Verify:
     from wasmir.pipeline import Verify
 
-    return Verify.EACH if each else verification(verify)
+    pipeline = _pipeline(text, scripts, stop_after)
+    wanted = Verify.EACH if verify_each else verification(verify)
+    if one:
+        transform(
+            files[0], output, pipeline, wanted, jobs, as_json=as_json, time_passes=time_passes
+        )
+    else:
+        _run_all(files, output, pipeline, wanted, jobs, as_json=as_json, time_passes=time_passes)
+
+
+def _pipeline(text: str | None, scripts: tuple[str, ...], stop_after: str | None) -> Pipeline:
+    from wasmir.pipeline import Pipeline
+
+    passes: dict[str, type[Pass]] = {}
+    pipeline = None
+    if scripts:
+        from wasmir.pipeline.scripts import load_script
+
+        loaded = [load_script(each) for each in dict.fromkeys(scripts)]
+        for script in loaded:
+            for each in script.passes:
+                if each.name in passes:
+                    raise click.UsageError(f"two scripts have a pass {each.name!r}")
+                passes[each.name] = each
+        if text is None and len(loaded) == 1:
+            pipeline = loaded[0].pipeline
+    if pipeline is None:
+        if text is None:
+            raise click.UsageError("-p PIPELINE is missing: it says which passes to run")
+        read_text = Pipeline.from_file if text.strip().endswith(".toml") else Pipeline.parse
+        pipeline = read_text(text.strip(), passes=passes.values())
+    return pipeline if stop_after is None else pipeline.until(stop_after)
 
 
 def _run_all(
     files: tuple[str, ...],
     folder: str,
-    text: str,
+    pipeline: Pipeline,
     verify: Verify,
     jobs: int | None,
     *,
     as_json: bool,
+    time_passes: bool,
 ) -> None:
     """Run a pipeline on many files; exit code 1 where one failed."""
+    import time
     from concurrent.futures import ProcessPoolExecutor
     from dataclasses import asdict
 
     from wasmir.ir.fork import usable_cores
-    from wasmir.pipeline import Pipeline, track
+    from wasmir.pipeline import track
 
     if "-" in files or folder == "-":
         raise click.UsageError("many modules are read from files, and written to a folder")
-    pipeline = Pipeline.parse(text)
+    start = time.perf_counter()
     found = []
     with ProcessPoolExecutor(jobs or usable_cores()) as executor, progress():
         try:
@@ -110,6 +149,8 @@ def _run_all(
                 click.echo(f"{each.output}: {'; '.join(map(describe, each.reports)) or 'copied'}")
     if as_json:
         click.echo(json.dumps([asdict(each) for each in found]))
+    elif time_passes:
+        click.echo(timings([each.reports for each in found], time.perf_counter() - start))
     if any(each.error is not None for each in found):
         sys.exit(1)
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import contextmanager
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import click
 
-from wasmir.cli.common import naming, progress, read, write
+from wasmir.cli.common import fail, naming, progress, read, shown, table, write
+from wasmir.errors import PassError, WasmError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from wasmir.ir.module import Module
     from wasmir.pipeline import PassReport, Pipeline, Verify
 
-__all__ = ["describe", "transform", "verification"]
+__all__ = ["describe", "timings", "transform", "verification"]
 
 
 def verification(verify: bool | None) -> Verify:
@@ -32,13 +38,15 @@ def transform(
     jobs: int | None,
     *,
     as_json: bool,
-    strip_stale: bool,
+    strip_stale: bool = False,
+    time_passes: bool = False,
     module: Module | None = None,
 ) -> None:
     """Run passes on a module and write it; without ``output`` only say what they did."""
+    start = time.perf_counter()
     if module is None:
         module = read(file)
-    with naming(file), progress():
+    with _explaining(file, pipeline), naming(file), progress():
         from wasmir.ir.fork import default_jobs
 
         processes = default_jobs(module) if jobs is None else jobs
@@ -60,6 +68,7 @@ def transform(
 
         click.echo(json.dumps([asdict(report) for report in reports]), err=to_stderr)
         return
+    elapsed = time.perf_counter() - start
     for report in reports:
         click.echo(describe(report), err=to_stderr)
         for note in report.notes:
@@ -67,6 +76,52 @@ def transform(
     if stale and not strip_stale:
         for name, why in stale.items():
             click.echo(f"warning: custom section {name!r} {why}", err=True)
+    if time_passes:
+        click.echo(timings([reports], elapsed), err=to_stderr)
+
+
+@contextmanager
+def _explaining(file: str, pipeline: Pipeline) -> Iterator[None]:
+    """Passes that aren't built in may raise anything; the user hears what, and where in it."""
+    try:
+        yield
+    except (PassError, click.ClickException):
+        raise
+    except Exception as error:
+        from wasmir.pipeline.passes import is_built_in
+        from wasmir.pipeline.scripts import explain_failure
+
+        if all(map(is_built_in, pipeline.passes)):
+            raise
+        told = explain_failure(error)
+        fail(told if isinstance(error, WasmError) else f"{shown(file)}: {told}")
+
+
+def timings(runs: list[list[PassReport]], elapsed: float) -> str:
+    """A table of what each pass took, on all modules together, and what else took time."""
+    # Of many modules, several are worked on at a time, and shares would mean nothing.
+    alone = len(runs) == 1
+    rows = [["", "seconds", "share", "functions", "bytes in", "bytes out"]]
+
+    def add(name: str, seconds: float, counts: Iterable[int] = (), *, share: bool = alone) -> None:
+        part = f"{seconds / elapsed:.1%}" if share else ""
+        rows.append([name, f"{seconds:.3f}", part, *(f"{count:,}" for count in counts)])
+
+    spent = 0.0
+    for reports in zip_longest(*runs):
+        of_one = [each for each in reports if each is not None]
+        seconds = sum(each.seconds or 0 for each in of_one)
+        spent += seconds
+        counts = (
+            sum(each.functions for each in of_one),
+            sum(each.bytes_in or 0 for each in of_one),
+            sum(each.bytes_out or 0 for each in of_one),
+        )
+        add(of_one[0].name, seconds, counts)
+    if alone:
+        add("all else", max(0.0, elapsed - spent))
+    add("wall time", elapsed, share=False)
+    return table(rows)
 
 
 def describe(report: PassReport) -> str:
