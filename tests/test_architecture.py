@@ -18,7 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"ir"}),
     frozenset({"binary", "validate", "text", "interp", "ops", "runtime"}),
     frozenset({"pipeline", "summary"}),
-    frozenset({"fleet", "printing"}),
+    frozenset({"diff", "fleet", "printing"}),
     frozenset({"cli"}),
 )
 """A room may import from the layers before its own, and from itself."""

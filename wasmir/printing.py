@@ -11,6 +11,7 @@ from wasmir.errors import InvalidError
 from wasmir.ir.files import whole_file
 from wasmir.ir.fork import default_jobs
 from wasmir.pipeline import track
+from wasmir.suggest import suggestion
 from wasmir.text import Style, chunks, field_of, write
 
 if TYPE_CHECKING:
@@ -58,12 +59,9 @@ def find_function(module: Module, text: str) -> Function:
 
 
 def _like(module: Module, text: str) -> str:
-    from difflib import get_close_matches
-
     names = {each.name for each in module.functions} - {None}
     names.update(each.name for each in module.exports if each.kind.space == "func")
-    close = get_close_matches(text, sorted(filter(None, names)), 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return suggestion(text, filter(None, names))
 
 
 def print_module(

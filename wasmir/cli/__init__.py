@@ -20,6 +20,7 @@ __all__ = ["cli"]
 # Where each command is, as module of this package and name in it: one command loads one module.
 _COMMANDS = {
     "convert-eh": "exceptions:convert_eh",
+    "diff": "diff:diff",
     "engines": "info:engines",
     "exec": "execute:execute",
     "info": "info:info",
