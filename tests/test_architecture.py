@@ -12,13 +12,13 @@ LIBRARY = ROOT / "wasmir"
 PASSES = ROOT / "passes"
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "features", "suggest"}),
+    frozenset({"errors", "features", "namespaces", "suggest"}),
     frozenset({"wire", "types", "engines"}),
     frozenset({"isa"}),
     frozenset({"ir"}),
     frozenset({"binary", "validate", "text", "interp", "ops", "runtime"}),
-    frozenset({"pipeline", "summary"}),
-    frozenset({"diff", "fleet", "printing"}),
+    frozenset({"pipeline", "sizes", "summary"}),
+    frozenset({"diff", "fleet", "printing", "treemap"}),
     frozenset({"cli"}),
 )
 """A room may import from the layers before its own, and from itself."""

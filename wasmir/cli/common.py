@@ -31,6 +31,7 @@ __all__ = [
     "table",
     "verify_flag",
     "write",
+    "write_text",
 ]
 
 
@@ -106,6 +107,17 @@ def table(rows: Sequence[Sequence[str]]) -> str:
         cells += [f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=False)]
         lines.append(f"  {'  '.join(cells)}".rstrip())
     return "\n".join(lines)
+
+
+def write_text(text: str, output: str) -> None:
+    """Write a text to a file, which appears whole or not at all, or to standard output."""
+    if output == "-":
+        click.echo(text, nl=False)
+        return
+    from wasmir.ir.files import whole_file
+
+    with whole_file(output) as stream:
+        stream.write(text.encode())
 
 
 @contextmanager

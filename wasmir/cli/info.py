@@ -18,10 +18,31 @@ __all__ = ["engines", "info"]
 
 @click.command()
 @input_file
+@click.option("--sizes", is_flag=True, help="Show what the bytes are spent on.")
+@click.option(
+    "--top",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="With --sizes: how many functions, namespaces and segments are listed.",
+)
+@click.option(
+    "--svg",
+    metavar="OUT",
+    help="Draw the sizes, as rectangles in rectangles; - for standard output.",
+)
+@click.option("--html", metavar="OUT", help="The same as a page, with tables.")
 @json_flag
-def info(file: str, as_json: bool) -> None:
-    """Show a module's sections, counts, exception handling and features."""
+def info(
+    file: str, sizes: bool, top: int, svg: str | None, html: str | None, as_json: bool
+) -> None:
+    """Show a module's sections, counts, exception handling and features; or its sizes."""
     module = read(file)
+    if sizes or svg is not None or html is not None:
+        from wasmir.cli.sizes import show_sizes
+
+        show_sizes(module, file, top, {"svg": svg, "html": html}, as_json=as_json)
+        return
     from wasmir.pipeline import track
     from wasmir.summary import summarize
 
