@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         UnsupportedError,
         WasmError,
     )
+    from wasmir.ir.build import CodeBuilder, FunctionBuilder
     from wasmir.ir.bulk import bulk_work
     from wasmir.ir.code import (
         Block,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from wasmir.ir.function import Function
     from wasmir.ir.global_ import Global
     from wasmir.ir.imports import Export, ExternKind, Import
+    from wasmir.ir.local import Local
     from wasmir.ir.memory import Memory
     from wasmir.ir.module import Module
     from wasmir.ir.offsets import Frame, FunctionOffsets, OffsetMap
@@ -79,7 +81,12 @@ if TYPE_CHECKING:
         ANYREF,
         EXNREF,
         EXTERNREF,
+        F32,
+        F64,
         FUNCREF,
+        I32,
+        I64,
+        V128,
         AbstractHeap,
         ArrayType,
         Concrete,
@@ -104,6 +111,7 @@ _HOMES = {
         "DialectWarning InvalidError MalformedError PassError StaleWarning UnsupportedError "
         "WasmError"
     ),
+    "wasmir.ir.build": "CodeBuilder FunctionBuilder",
     "wasmir.ir.bulk": "bulk_work",
     "wasmir.ir.code": (
         "Block BlockType Body Br Branch BrIf BrOn BrTable Catch Clause If Instr Item Label Loop "
@@ -116,6 +124,7 @@ _HOMES = {
     "wasmir.ir.function": "Function",
     "wasmir.ir.global_": "Global",
     "wasmir.ir.imports": "Export ExternKind Import",
+    "wasmir.ir.local": "Local",
     "wasmir.ir.memory": "Memory",
     "wasmir.ir.module": "Module",
     "wasmir.ir.offsets": "Frame FunctionOffsets OffsetMap",
@@ -131,9 +140,9 @@ _HOMES = {
     "wasmir.pipeline": "Mapped Pass PassReport Pipeline",
     "wasmir.summary": "exception_dialect",
     "wasmir.types": (
-        "ANYREF EXNREF EXTERNREF FUNCREF AbstractHeap ArrayType Concrete FieldType FuncType "
-        "GlobalType Limits MemoryType NumType PackedType RefType StructType SubType TableType "
-        "ValType"
+        "ANYREF EXNREF EXTERNREF F32 F64 FUNCREF I32 I64 V128 AbstractHeap ArrayType Concrete "
+        "FieldType FuncType GlobalType Limits MemoryType NumType PackedType RefType StructType "
+        "SubType TableType ValType"
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -142,8 +151,13 @@ __all__ = [
     "ANYREF",
     "EXNREF",
     "EXTERNREF",
+    "F32",
+    "F64",
     "FUNCREF",
+    "I32",
+    "I64",
     "REF_FUNC",
+    "V128",
     "AbstractHeap",
     "ArrayType",
     "Block",
@@ -156,6 +170,7 @@ __all__ = [
     "Branch",
     "Catch",
     "Clause",
+    "CodeBuilder",
     "Concrete",
     "Const",
     "Context",
@@ -171,6 +186,7 @@ __all__ = [
     "Frame",
     "FuncType",
     "Function",
+    "FunctionBuilder",
     "FunctionOffsets",
     "Global",
     "GlobalType",
@@ -182,6 +198,7 @@ __all__ = [
     "Item",
     "Label",
     "Limits",
+    "Local",
     "Loop",
     "MalformedError",
     "Mapped",

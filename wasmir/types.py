@@ -20,7 +20,12 @@ __all__ = [
     "ANYREF",
     "EXNREF",
     "EXTERNREF",
+    "F32",
+    "F64",
     "FUNCREF",
+    "I32",
+    "I64",
+    "V128",
     "AbstractHeap",
     "ArrayType",
     "CompositeType",
@@ -61,6 +66,13 @@ class NumType(Enum):
 
     def __str__(self) -> str:
         return self.name.lower()
+
+
+I32 = NumType.I32
+I64 = NumType.I64
+F32 = NumType.F32
+F64 = NumType.F64
+V128 = NumType.V128
 
 
 class PackedType(Enum):

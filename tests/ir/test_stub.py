@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wasmir.isa.signature import CONSTRUCTIBLE, REQUIRED, parameters, python_path
-from wasmir.isa.stub import stub
+from wasmir.isa.stub import STUBS
+from wasmir.isa.table import Trait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_stub_is_up_to_date() -> None:
-    written = (ROOT / "wasmir" / "ops.pyi").read_text(encoding="utf-8")
-    assert written == stub(), "the table changed: run `python -m wasmir.isa.stub`"
+@pytest.mark.parametrize("name", STUBS)
+def test_stub_is_up_to_date(name: str) -> None:
+    written = (ROOT / "wasmir" / name).read_text(encoding="utf-8")
+    assert written == STUBS[name](), "the table changed: run `python -m wasmir.isa.stub`"
 
 
 def definitions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
@@ -42,7 +44,7 @@ def definitions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
 
 
 def test_stub_has_the_parameters() -> None:
-    found = dict(definitions(ast.parse(stub())))
+    found = dict(definitions(ast.parse(STUBS["ops.pyi"]())))
     assert set(found) == {".".join(python_path(row)) for row in CONSTRUCTIBLE}
     for row in CONSTRUCTIBLE:
         path = python_path(row)
@@ -57,6 +59,28 @@ def test_stub_has_the_parameters() -> None:
         assert [ast.literal_eval(each) for each in defaults if each is not None] == [
             each.default for each in expected if each.default is not REQUIRED
         ]
+
+
+def test_the_emitters_stub_has_the_same() -> None:
+    """The parameters are the constructors'; blocks aren't there, and each gives the emitter."""
+    tree = ast.parse(STUBS["ir/emit.pyi"]())
+    emitter = next(
+        node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Emitter"
+    )
+    others = [node for node in tree.body if node is not emitter]
+    found = dict(definitions(ast.Module([*others, *emitter.body], [])))
+    own = {"_emit", "_declare", "local.__call__"}
+    expected = dict(definitions(ast.parse(STUBS["ops.pyi"]())))
+    blocks = {".".join(python_path(row)) for row in CONSTRUCTIBLE if Trait.OPENS in row.traits}
+    assert set(found) == set(expected) - blocks | own
+    for name in set(found) - own:
+        arguments = found[name].args
+        if "." not in name:
+            del arguments.args[0]  # self
+        assert ast.unparse(arguments) == ast.unparse(expected[name].args)
+        result = found[name].returns
+        assert isinstance(result, ast.Name)
+        assert result.id == "Emitter"
 
 
 SAMPLE = """
@@ -79,6 +103,19 @@ shuffled: Instr = ops.i8x16.shuffle(range(16))
 body.seq.append(ops.memory.copy())
 body.seq[1:2] = [ops.select_t([NumType.I64]), ops.global_.get(module.globals[0]), block]
 first: Instr | object = body.seq[0]
+with module.build("f", {"n": NumType.I64}, [NumType.I64], exported="f") as f:
+    n, = f.params
+    total = f.local(NumType.I64, "total")
+    with f.block() as done, f.loop() as again:
+        f.local.get(n).i64.eqz().br_if(done).call(f.function).br(again)
+match body.seq[0]:
+    case Instr("call", (callee,)):
+        callee.name
+    case Block(type_, inside):
+        inside.append(b"")
+        type_.nonsense  # error: [attr-defined]
+    case BrOn(_, label) if label is body:
+        pass
 
 ops.i32.const("1")  # error: [arg-type]
 ops.i32.load(offset="8")  # error: [arg-type]
@@ -88,6 +125,9 @@ ops.call(module.tags[0])  # error: [arg-type]
 ops.i32.nand()  # error: [attr-defined]
 ops.end()  # error: [attr-defined]
 body.seq.append(b"run")  # error: [arg-type]
+f.br(1)  # error: [arg-type]
+f.local("i32")  # error: [arg-type]
+f.local.get(n).nonsense()  # error: [attr-defined]
 """
 
 

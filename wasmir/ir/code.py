@@ -88,12 +88,19 @@ class Instr:
     locals and lanes are integers; floats are bit patterns.
     """
 
+    __match_args__ = ("name", "immediates")
+
     row: Row
     immediates: tuple[Any, ...] = ()
     _wire: bytes | None = field(default=None, compare=False, repr=False)
     # The encoder's: its bytes, and the memo that they are from.
     _code: bytes = field(default=b"", init=False, compare=False, repr=False)
     _memo: object = field(default=None, init=False, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The mnemonic; ``match`` asks for it first: ``case Instr("call", (function,))``."""
+        return self.row.name
 
     def __str__(self) -> str:
         return " ".join([self.row.name, *map(str, self.immediates)])
@@ -121,6 +128,7 @@ class Branch(Node):
 
 class _OneLabel(Branch):
     __slots__ = ("label",)
+    __match_args__ = ("label",)
 
     def __init__(self, label: Label) -> None:
         self.label = label
@@ -158,17 +166,24 @@ class BrOn(_OneLabel):
     """
 
     __slots__ = ("immediates", "row")
+    __match_args__ = ("name", "label", "immediates")
 
     def __init__(self, row: Row, label: Label, immediates: tuple[Any, ...]) -> None:
         self.row = row
         self.label = label
         self.immediates = immediates
 
+    @property
+    def name(self) -> str:
+        """The mnemonic."""
+        return self.row.name
+
 
 class BrTable(Branch):
     """``br_table``; the last of ``labels`` is the default."""
 
     __slots__ = ("_labels",)
+    __match_args__ = ("labels",)
 
     def __init__(self, labels: tuple[Label, ...]) -> None:
         self._labels = labels
@@ -199,11 +214,17 @@ class Resume(Branch):
     """
 
     __slots__ = ("handlers", "immediates", "row")
+    __match_args__ = ("name", "handlers", "immediates")
 
     def __init__(self, row: Row, handlers: list[On], immediates: tuple[Any, ...]) -> None:
         self.row = row
         self.handlers = handlers
         self.immediates = immediates
+
+    @property
+    def name(self) -> str:
+        """The mnemonic."""
+        return self.row.name
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -238,6 +259,7 @@ class Structured(Label):
 
 class _OneSequence(Structured):
     __slots__ = ("items",)
+    __match_args__ = ("type", "items")
 
     def __init__(self, type_: BlockType, items: list[Item] | None = None) -> None:
         self.type = type_
@@ -263,6 +285,7 @@ class If(Structured):
     """``if``: ``items`` is the first arm; ``else_items`` is ``None`` where there is no ``else``."""
 
     __slots__ = ("else_items", "items")
+    __match_args__ = ("type", "items", "else_items")
 
     def __init__(
         self,
@@ -282,6 +305,7 @@ class Catch:
     """A clause of a legacy ``try``: ``catch tag``, or ``catch_all`` where ``tag`` is ``None``."""
 
     __slots__ = ("items", "region", "tag")
+    __match_args__ = ("tag", "items")
     #: In outlines; ``None`` where there is nothing but a run, if that, and ``rethrow 0``.
     region: Region | None
 
@@ -296,6 +320,7 @@ class Try(_OneSequence):
     """
 
     __slots__ = ("catches", "delegate", "region")
+    __match_args__ = ("type", "items", "catches", "delegate")
     #: In outlines: that of the body; ``None`` where there is nothing but a run.
     region: Region | None
 
@@ -315,6 +340,7 @@ class Clause:
     """
 
     __slots__ = ("label", "ref", "tag")
+    __match_args__ = ("tag", "label", "ref")
 
     def __init__(self, tag: Tag | None, label: Label, ref: bool = False) -> None:
         self.tag = tag
@@ -331,6 +357,7 @@ class TryTable(_OneSequence):
     """``try_table``; a branch to it goes to its end."""
 
     __slots__ = ("clauses", "region")
+    __match_args__ = ("type", "clauses", "items")
     #: In outlines.
     region: Region
 

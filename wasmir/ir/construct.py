@@ -107,8 +107,9 @@ class Namespace:
         return f"<instructions {self._path}.*>"
 
 
+@cache
 def namespaces() -> dict[str, Constructor | Namespace]:
-    """Everything that :mod:`wasmir.ops` offers, by name."""
+    """Everything that :mod:`wasmir.ops` offers, by name; not to be changed."""
     top: dict[str, Constructor | Namespace] = {}
     for row in CONSTRUCTIBLE:
         *path, last = python_path(row)

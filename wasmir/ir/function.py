@@ -9,6 +9,7 @@ from wasmir.ir.codec import codec, printer
 from wasmir.ir.space import Importable
 
 if TYPE_CHECKING:
+    from wasmir.ir.build import FunctionBuilder
     from wasmir.ir.code import Body
     from wasmir.ir.module import Module
     from wasmir.ir.offsets import Tracking
@@ -149,6 +150,14 @@ class Function(Importable):
         body = self.body
         body.expand()
         return body
+
+    def rebuild(self) -> FunctionBuilder:
+        """Other code in the place of the function's, built within ``with``: see
+        :mod:`wasmir.ir.build`. Its type stays. Raises like :attr:`body`.
+        """
+        from wasmir.ir.build import rebuild_function
+
+        return rebuild_function(self)
 
     @property
     def local_groups(self) -> list[tuple[int, ValType]]:

@@ -15,10 +15,11 @@ from wasmir.ir.space import Space
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from wasmir.errors import WasmError
     from wasmir.features import Feature
+    from wasmir.ir.build import FunctionBuilder
     from wasmir.ir.code import BlockType, Instr, Item
     from wasmir.ir.const import Const
     from wasmir.ir.custom import Custom
@@ -415,6 +416,23 @@ class Module:
         function = Function(self, self._type_of(type_), 0)
         function._code = b"\0" + codec().encode_instrs(self, instrs) + b"\x0b"
         return self._added(function, name, exported)
+
+    def build(
+        self,
+        name: str | None = None,
+        params: Iterable[ValType] | Mapping[str, ValType] | Type = (),
+        results: Iterable[ValType] = (),
+        *,
+        exported: str | None = None,
+    ) -> FunctionBuilder:
+        """A new function, whose code is built within ``with``: see :mod:`wasmir.ir.build`.
+
+        Parameters may have names, ``{"n": I64}``; a Type stands for parameters and results. Raises
+        ValueError for an export's name that is taken.
+        """
+        from wasmir.ir.build import build_function
+
+        return build_function(self, name, params, results, exported)
 
     def add_table(
         self,
