@@ -37,6 +37,7 @@ from wasmir import (
     TryTable,
     UnsupportedError,
     ValType,
+    copy_items,
     falls_through,
     instructions,
 )
@@ -48,7 +49,7 @@ from wasmir.passes.exnref_flow import (
     exception_types,
     mentions_exceptions,
 )
-from wasmir.passes.tree import all_or_nothing, copy_items, refuse_object
+from wasmir.passes.tree import all_or_nothing, refuse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -67,13 +67,15 @@ if TYPE_CHECKING:
     from wasmir.ir.module import Module
     from wasmir.ir.offsets import Frame, FunctionOffsets, OffsetMap
     from wasmir.ir.outline import Context, Opened, Region, Site, Survey
+    from wasmir.ir.place import Place, row_of
     from wasmir.ir.segment import REF_FUNC, Data, Element
     from wasmir.ir.seq import Instruction, Seq
     from wasmir.ir.space import Entity, Space
     from wasmir.ir.table import Table
     from wasmir.ir.tag import Tag
+    from wasmir.ir.tree import copy_items
     from wasmir.ir.type import Type
-    from wasmir.ir.walk import Place, RawInstr, instructions, row_of, walk
+    from wasmir.ir.walk import RawInstr, instructions, skeleton, walk
     from wasmir.isa.table import Row, Trait
     from wasmir.pipeline import Mapped, Pass, PassReport, Pipeline
     from wasmir.summary import exception_dialect
@@ -132,10 +134,12 @@ _HOMES = {
     "wasmir.ir.seq": "Instruction Seq",
     "wasmir.ir.space": "Entity Space",
     "wasmir.ir.outline": "Context Opened Region Site Survey",
+    "wasmir.ir.place": "Place row_of",
     "wasmir.ir.table": "Table",
     "wasmir.ir.tag": "Tag",
+    "wasmir.ir.tree": "copy_items",
     "wasmir.ir.type": "Type",
-    "wasmir.ir.walk": "Place RawInstr instructions row_of walk",
+    "wasmir.ir.walk": "RawInstr instructions skeleton walk",
     "wasmir.isa.table": "Row Trait",
     "wasmir.pipeline": "Mapped Pass PassReport Pipeline",
     "wasmir.summary": "exception_dialect",
@@ -242,12 +246,14 @@ __all__ = [
     "WasmError",
     "arity",
     "bulk_work",
+    "copy_items",
     "engines",
     "exception_dialect",
     "falls_through",
     "instructions",
     "ops",
     "row_of",
+    "skeleton",
     "terminates",
     "walk",
 ]

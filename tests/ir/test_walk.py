@@ -14,7 +14,8 @@ from tests.isa.test_tokens import assert_linear
 from tests.modules import SCALE, module
 from tests.spelling import FUNCTIONS
 from wasmir import Block, Function, MalformedError, Module, UnsupportedError
-from wasmir.ir.walk import instructions, row_of, walk
+from wasmir.ir.place import row_of
+from wasmir.ir.walk import instructions, walk
 from wasmir.isa.strict import decode_one
 from wasmir.isa.table import Trait
 from wasmir.wire import Reader

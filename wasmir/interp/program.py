@@ -13,7 +13,8 @@ from wasmir.interp.faults import Thrown
 from wasmir.interp.heap import Types
 from wasmir.interp.limits import starve
 from wasmir.interp.shapes import Analysis
-from wasmir.ir.walk import instructions, row_of
+from wasmir.ir.place import row_of
+from wasmir.ir.walk import instructions
 from wasmir.types import Concrete
 
 if TYPE_CHECKING:

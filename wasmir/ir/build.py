@@ -43,6 +43,7 @@ from wasmir.ir.code import (
 from wasmir.ir.emit import Emitter
 from wasmir.ir.immediates import Where
 from wasmir.ir.local import Local
+from wasmir.ir.place import row_of
 from wasmir.ir.seq import check_instruction
 from wasmir.ir.space import Entity
 from wasmir.isa.table import BY_NAME
@@ -509,6 +510,4 @@ def _value_types(what: str, types: object) -> tuple[ValType, ...]:
 
 
 def _name(item: Instr | Node) -> str:
-    from wasmir.ir.walk import row_of
-
     return row_of(item).name

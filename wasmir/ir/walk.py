@@ -1,8 +1,9 @@
-"""Every instruction of a function, one after the other, for those who read.
+"""Every instruction of a function, one after the other.
 
 :func:`walk` goes through the tree, and says of each instruction where it stands and what encloses
-it. :func:`instructions` goes through the code as it stands in the module's input, without a tree,
-and says at which byte.
+it; :func:`skeleton` does so for control structure, and looks into nothing else.
+:func:`instructions` goes through the code as it stands in the module's input, without a tree, and
+says at which byte.
 """
 
 from __future__ import annotations
@@ -10,132 +11,118 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from wasmir.errors import UnsupportedError
-from wasmir.ir.code import (
-    Block,
-    Br,
-    BrIf,
-    BrOn,
-    BrTable,
-    If,
-    Instr,
-    Loop,
-    Node,
-    Resume,
-    Rethrow,
-    Structured,
-    Try,
-    TryTable,
-)
+from wasmir.ir.code import Body, Node, Structured, terminates
 from wasmir.ir.codec import codec
+from wasmir.ir.place import Frame, Located, Place, Walk
 from wasmir.ir.seq import expand_list, refuse_outline
-from wasmir.isa.table import BY_NAME
+from wasmir.isa.table import Trait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wasmir.ir.code import Body, Item, Label
+    from wasmir.ir.code import Item, Label
     from wasmir.ir.function import Function
     from wasmir.ir.seq import Instruction
     from wasmir.isa.table import Row
 
-__all__ = ["Place", "RawInstr", "instructions", "row_of", "walk"]
+__all__ = ["RawInstr", "instructions", "skeleton", "walk"]
+
+# Behind the end of any list.
+_ALL = 1 << 62
+
+# What the tree implies, and has no item for.
+_IMPLIED = frozenset({Trait.SEPARATES, Trait.CLOSES})
 
 
-class _Frame:
-    """A list of items that is being walked. Frames of enclosing lists are linked, so an item's
-    place costs the same at any depth.
-    """
-
-    __slots__ = ("depth", "items", "label", "outer")
-
-    def __init__(self, label: Label, items: list[Item], outer: _Frame | None) -> None:
-        self.label = label
-        self.items = items
-        self.outer = outer
-        self.depth: int = 0 if outer is None else outer.depth + 1
-
-
-class Place:
-    """Where an instruction stands: ``place.items[place.index] is place.item``."""
-
-    __slots__ = ("_frame", "index", "item")
-
-    def __init__(self, item: Instruction, index: int, frame: _Frame) -> None:
-        #: The instruction or node.
-        self.item = item
-        #: Where in :attr:`items` it stands.
-        self.index = index
-        self._frame = frame
-
-    @property
-    def row(self) -> Row:
-        """The instruction's row."""
-        return row_of(self.item)
-
-    @property
-    def items(self) -> list[Item]:
-        """The list that the item stands in."""
-        return self._frame.items
-
-    @property
-    def label(self) -> Label:
-        """The innermost label that encloses it: the node that has :attr:`items`, or the body."""
-        return self._frame.label
-
-    @property
-    def depth(self) -> int:
-        """How many structured instructions enclose it: the label index of the body, seen from
-        here.
-        """
-        return self._frame.depth
-
-    def enclosing(self) -> Iterator[Label]:
-        """The enclosing labels, the innermost first and the body last: by label index."""
-        frame: _Frame | None = self._frame
-        while frame is not None:
-            yield frame.label
-            frame = frame.outer
-
-    @property
-    def path(self) -> tuple[Label, ...]:
-        """The enclosing labels, the body first. Made when it is asked for, at a cost that grows
-        with the depth.
-        """
-        return tuple(self.enclosing())[::-1]
-
-    def __repr__(self) -> str:
-        return f"<place of {self.row.name} at index {self.index}, depth {self.depth}>"
-
-
-def walk(body: Body) -> Iterator[Place]:
+def walk(code: Body | Function) -> Iterator[Place]:
     """Each instruction and node of the tree in wire order, with its place; a structured
     instruction comes before what is inside.
 
-    Each list of items that is entered has its runs expanded, so that places have an index.
-    Replacing the item at the place that came last is fine, and what is inside its replacement is
-    not walked; otherwise the tree must stay as it is until the walk is over. Raises ValueError of
-    an outline, MalformedError where a run is no code.
+    Each list of items that is entered has its runs expanded, so that places have an index. What is
+    to be changed on the way is changed at the places: see :class:`Place`. Replacing the item at the
+    place that came last is fine, too, and what is inside its replacement is not walked; otherwise
+    the tree must stay as it is until the walk is over.
+
+    Of a function, rather than its body, places have offsets, too, as long as its code is the
+    input's. Raises ValueError of an outline, MalformedError where a run is no code.
+    """
+    body, offsets = (code, None) if isinstance(code, Body) else (code.body, _offsets(code))
+    refuse_outline(body)
+    return _places(Walk(body, expands=True), offsets)
+
+
+def skeleton(body: Body) -> Iterator[Place]:
+    """The control structure, with places: blocks, branches, and instructions that end control
+    flow. What is between them isn't looked into, so that runs stay runs; indices count them, too.
+
+    Raises ValueError of an outline.
     """
     refuse_outline(body)
-    module = body.function.module
-    expand_list(module, body.items)
-    frame = _Frame(body, body.items, None)
-    # For each list that isn't walked to its end: its frame, and what comes next in it. Those of
-    # the arms of one instruction wait one upon the other.
-    waiting: list[tuple[_Frame, int]] = [(frame, 0)]
-    while waiting:
-        frame, index = waiting.pop()
-        items = frame.items
-        while index < len(items):
-            item = cast("Instruction", items[index])
-            yield Place(item, index, frame)
-            index += 1
-            if isinstance(item, Structured):
-                waiting.append((frame, index))
-                for inside in reversed(item.sequences()):
-                    expand_list(module, inside)
-                    waiting.append((_Frame(item, inside, frame), 0))
-                break
+    return (
+        place
+        for place in _places(Walk(body, expands=False), None)
+        if isinstance(place.item, Node) or terminates(place.item)
+    )
+
+
+def _places(walk: Walk, offsets: Iterator[int] | None) -> Iterator[Place]:
+    module = walk.body.function.module
+    # For each list that isn't walked to its end: its frame, what comes next in it, and what isn't
+    # walked any more. Those of the arms of one instruction wait one upon the other.
+    waiting: list[tuple[Frame, int, int]] = []
+
+    def enter(label: Label, items: list[Item], node: Place | None) -> None:
+        if walk.expands:
+            expand_list(module, items)
+        waiting.append((Frame(walk, label, items, node), 0, _ALL))
+
+    enter(walk.body, walk.body.items, None)
+    try:
+        while waiting:
+            frame, index, stop = waiting.pop()
+            _, stop = frame.latest(stop)
+            frame, index = frame.latest(index)
+            walk.frame = frame
+            items = frame.items
+            while index < stop and index < len(items):
+                item = cast("Instruction", items[index])
+                place = (
+                    Place(item, index, frame)
+                    if offsets is None
+                    else Located(item, index, frame, next(offsets, None))
+                )
+                yield place
+                index += 1
+                if frame.edit is not None:
+                    _, stop = frame.latest(stop)
+                    frame, index = frame.latest(index)
+                    if place.is_gone:
+                        if walk.unwrapped is not None and walk.unwrapped[0] is place:
+                            # What was inside comes next, wherever it is now.
+                            waiting += [(frame, index, stop), walk.unwrapped[1:]]
+                            break
+                        continue
+                if isinstance(item, Structured):
+                    waiting.append((frame, index, stop))
+                    for inside in reversed(item.sequences()):
+                        enter(item, inside, place)
+                    break
+    finally:
+        walk.frame = None
+
+
+def _offsets(function: Function) -> Iterator[int] | None:
+    """Where the instructions of a function's tree begin in the input, if that is its code still."""
+    if (
+        not function._end
+        or function.code != function.module.source[function._start : function._end]
+    ):
+        return None
+    return (
+        each.offset
+        for each in codec().raw_instructions(function)
+        if _IMPLIED.isdisjoint(each.row.traits)
+    )
 
 
 class RawInstr(NamedTuple):
@@ -168,26 +155,3 @@ def instructions(function: Function) -> Iterator[RawInstr]:
             "walk(function.body) has its instructions, function.close() drops an open tree"
         )
     return codec().raw_instructions(function)
-
-
-_ROWS: dict[type, Row] = {
-    Block: BY_NAME["block"],
-    Loop: BY_NAME["loop"],
-    If: BY_NAME["if"],
-    Try: BY_NAME["try"],
-    TryTable: BY_NAME["try_table"],
-    Br: BY_NAME["br"],
-    BrIf: BY_NAME["br_if"],
-    BrTable: BY_NAME["br_table"],
-    Rethrow: BY_NAME["rethrow"],
-}
-
-
-def row_of(item: Instr | Node) -> Row:
-    """The table's row of an instruction or node."""
-    if isinstance(item, (Instr, BrOn, Resume)):
-        return item.row
-    row = _ROWS.get(item.__class__)
-    if row is None:
-        raise TypeError(f"no instruction: {item!r}")
-    return row
