@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         WasmError,
     )
     from wasmir.ir.build import CodeBuilder, FunctionBuilder
+    from wasmir.ir.blocks import BasicBlock, basic_blocks, block_offsets
     from wasmir.ir.bulk import bulk_work
     from wasmir.ir.code import (
         Block,
@@ -114,6 +115,7 @@ _HOMES = {
         "WasmError"
     ),
     "wasmir.ir.build": "CodeBuilder FunctionBuilder",
+    "wasmir.ir.blocks": "BasicBlock basic_blocks block_offsets",
     "wasmir.ir.bulk": "bulk_work",
     "wasmir.ir.code": (
         "Block BlockType Body Br Branch BrIf BrOn BrTable Catch Clause If Instr Item Label Loop "
@@ -164,6 +166,7 @@ __all__ = [
     "V128",
     "AbstractHeap",
     "ArrayType",
+    "BasicBlock",
     "Block",
     "BlockType",
     "Body",
@@ -245,6 +248,8 @@ __all__ = [
     "ValType",
     "WasmError",
     "arity",
+    "basic_blocks",
+    "block_offsets",
     "bulk_work",
     "copy_items",
     "engines",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 
 _HOMES = {
+    "wasmir.binary.blocks": "block_offsets block_sizes",
     "wasmir.binary.customs": "require_target_feature tracking",
     "wasmir.binary.decode": (
         "read_data read_elements read_exports read_functions read_globals read_imports "
@@ -23,11 +24,12 @@ _HOMES = {
         "count_instructions declared_locals decode_body dissolve expand local_groups split"
     ),
     "wasmir.binary.decode_outline": "having may_throw opened_arity outline_effect survey",
-    "wasmir.binary.encode_code": "encode_body encode_instrs",
+    "wasmir.binary.encode_code": "encode_body encode_instrs encode_items",
     "wasmir.binary.memo": "run_effects",
     "wasmir.binary.shift": "renumbered_types",
     "wasmir.binary.shift_locals": "shift_locals",
     "wasmir.binary.scan_code": "distinct_instructions raw_instructions",
+    "wasmir.binary.insertion": "locals_end splice",
     "wasmir.binary.substitute": "substitute",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -7,7 +7,7 @@ computes the depths of branches from heights.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from wasmir.binary.decode_code import code_of, let_go
@@ -46,9 +46,11 @@ from wasmir.wire import Reader, encode_unsigned
 
 if TYPE_CHECKING:
     from wasmir.binary.fresh import Fresh
+    from wasmir.ir.function import Function
     from wasmir.ir.module import Module
+    from wasmir.types import ValType
 
-__all__ = ["encode_body", "encode_instrs", "encode_pieces"]
+__all__ = ["encode_body", "encode_instrs", "encode_items", "encode_locals", "encode_pieces"]
 
 # A closed label's height: far above any real one, so that the depth of a branch to it comes out
 # negative, which no table of depths holds.
@@ -103,7 +105,7 @@ def encode_body(body: Body, *, consume: bool = False) -> bytes:
         return data[start:end]
     try:
         pieces, lists = _encode(memo, body)
-        code = _encode_locals(body) + b"".join(pieces)
+        code = encode_locals(body.locals_wire, body.added_locals) + b"".join(pieces)
         data, start, end = code_of(body.function)
         if len(code) != end - start or not data.startswith(code, start):
             # What is as it was read stands where it stood.
@@ -130,20 +132,36 @@ def encode_instrs(module: Module, instrs: Iterable[Instr]) -> bytes:
 def encode_pieces(body: Body) -> list[bytes]:
     """The same in pieces: the locals, then the tokens of nodes, and the runs as they are."""
     pieces, _ = _encode(memo_of(body.function.module), body)
-    return [_encode_locals(body), *pieces]
+    return [encode_locals(body.locals_wire, body.added_locals), *pieces]
 
 
-def _encode_locals(body: Body) -> bytes:
-    if not body.added_locals:
-        return body.locals_wire
-    reader = Reader(body.locals_wire)
+def encode_items(function: Function, items: list[Item]) -> bytes:
+    """Items by themselves, for a place in the function's code. Raises like :func:`encode_body`;
+    a label around that place counts as unknown.
+    """
+    body = Body(function, b"\0")
+    body.items = items
+    try:
+        pieces, lists = _encode(memo_of(function.module), body)
+    except AttributeError as error:
+        if "_height" not in str(error):
+            raise
+        raise InvalidError(_STALE, str(function)) from None
+    _check_distinct(lists)
+    # All but the function's own `end`.
+    return b"".join(pieces[:-1])
+
+
+def encode_locals(wire: bytes, added: Sequence[tuple[int, ValType]]) -> bytes:
+    """Declarations of locals as they were read, and of more behind them."""
+    if not added:
+        return wire
+    reader = Reader(wire)
     groups = reader.u32()
-    added = b"".join(
-        encode_unsigned(count) + encode_value_type(type_, TYPE_INDEX)
-        for count, type_ in body.added_locals
+    more = b"".join(
+        encode_unsigned(count) + encode_value_type(type_, TYPE_INDEX) for count, type_ in added
     )
-    rest = body.locals_wire[reader.pos :]
-    return encode_unsigned(groups + len(body.added_locals)) + rest + added
+    return encode_unsigned(groups + len(added)) + wire[reader.pos :] + more
 
 
 def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:

@@ -9,8 +9,10 @@ from wasmir.ir.codec import codec, printer
 from wasmir.ir.space import Importable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from wasmir.ir.build import FunctionBuilder
-    from wasmir.ir.code import Body
+    from wasmir.ir.code import Body, Item
     from wasmir.ir.module import Module
     from wasmir.ir.offsets import Tracking
     from wasmir.ir.outline import Survey
@@ -234,6 +236,38 @@ class Function(Importable):
             codec().dissolve(body)
             self._code = code
         self._body = None
+
+    def insert(
+        self,
+        places: Iterable[tuple[int, bytes]],
+        added_locals: Sequence[tuple[int, ValType]] = (),
+    ) -> None:
+        """Put more instructions between those that are there, without decoding any of them.
+
+        ``places`` are offsets from the start of the code, in ascending order, each with what comes
+        in front of the instruction that begins there (that one begins there isn't checked): such
+        as :func:`basic_blocks` or :attr:`first_offset` gives, and :meth:`encode_items` makes.
+        ``added_locals`` are declared behind those that there are: how many, of which type. An open
+        body is settled: nodes of it are dead from then on.
+
+        Raises MalformedError, ValueError for offsets that don't ascend or are out of the code.
+        """
+        codec().splice(self, places, added_locals)
+
+    @property
+    def first_offset(self) -> int:
+        """Where the first instruction stands, from the start of the code: behind the declarations
+        of locals. Settles an open body. Raises MalformedError.
+        """
+        self.settle()
+        return codec().locals_end(self)
+
+    def encode_items(self, items: Iterable[Item]) -> bytes:
+        """Items as they are written in this function, for :meth:`insert`. They may have blocks and
+        branches to these. Raises InvalidError where one goes to a label around them, or mentions
+        what is part of another module.
+        """
+        return codec().encode_items(self, list(items))
 
     def _respell(self, code: bytes) -> None:
         """Take code of which every instruction stands for the one that stood there."""
