@@ -27,8 +27,8 @@ if TYPE_CHECKING:
         UnsupportedError,
         WasmError,
     )
-    from wasmir.ir.build import CodeBuilder, FunctionBuilder
     from wasmir.ir.blocks import BasicBlock, basic_blocks, block_offsets
+    from wasmir.ir.build import CodeBuilder, FunctionBuilder
     from wasmir.ir.bulk import bulk_work
     from wasmir.ir.code import (
         Block,
@@ -63,12 +63,14 @@ if TYPE_CHECKING:
     from wasmir.ir.function import Function
     from wasmir.ir.global_ import Global
     from wasmir.ir.imports import Export, ExternKind, Import
+    from wasmir.ir.inject import Injector
     from wasmir.ir.local import Local
     from wasmir.ir.memory import Memory
     from wasmir.ir.module import Module
     from wasmir.ir.offsets import Frame, FunctionOffsets, OffsetMap
     from wasmir.ir.outline import Context, Opened, Region, Site, Survey
     from wasmir.ir.place import Place, row_of
+    from wasmir.ir.probe import Injection, Mode, Probe
     from wasmir.ir.segment import REF_FUNC, Data, Element
     from wasmir.ir.seq import Instruction, Seq
     from wasmir.ir.space import Entity, Space
@@ -129,9 +131,11 @@ _HOMES = {
     "wasmir.ir.global_": "Global",
     "wasmir.ir.imports": "Export ExternKind Import",
     "wasmir.ir.local": "Local",
+    "wasmir.ir.inject": "Injector",
     "wasmir.ir.memory": "Memory",
     "wasmir.ir.module": "Module",
     "wasmir.ir.offsets": "Frame FunctionOffsets OffsetMap",
+    "wasmir.ir.probe": "Injection Mode Probe",
     "wasmir.ir.segment": "REF_FUNC Data Element",
     "wasmir.ir.seq": "Instruction Seq",
     "wasmir.ir.space": "Entity Space",
@@ -199,6 +203,8 @@ __all__ = [
     "GlobalType",
     "If",
     "Import",
+    "Injection",
+    "Injector",
     "Instr",
     "Instruction",
     "InvalidError",
@@ -211,6 +217,7 @@ __all__ = [
     "Mapped",
     "Memory",
     "MemoryType",
+    "Mode",
     "Module",
     "Node",
     "NumType",
@@ -223,6 +230,7 @@ __all__ = [
     "PassReport",
     "Pipeline",
     "Place",
+    "Probe",
     "RawInstr",
     "RefType",
     "Region",

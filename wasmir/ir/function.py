@@ -170,6 +170,12 @@ class Function(Importable):
             return self._body.local_groups
         return [] if self.imported is not None else codec().local_groups(self.module, self.code)
 
+    @property
+    def local_count(self) -> int:
+        """How many locals there are, parameters included. Raises MalformedError."""
+        declared = sum(count for count, _ in self.local_groups)
+        return len(self.func_type.params) + declared
+
     def distinct_instructions(self) -> list[tuple[Row, tuple[Any, ...]]]:
         """Each instruction that stands in the code once, however often it does: its row and its
         raw immediates (see :mod:`wasmir.isa.kinds`), ``else`` and ``end`` among them. It costs a

@@ -113,7 +113,7 @@ class Frame:
             yield frame.label
 
     def latest(self, index: int) -> tuple[Frame, int]:
-        """What the list is now, and where a walk goes on (or ends) that was to do so at an index."""
+        """What the list is now, and where a walk that was to go on (or end) at an index does."""
         frame = self
         while (edit := frame.edit) is not None:
             if edit.at + edit.removed <= index:
