@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wasmir.passes.catch_imports import CatchImports
+    from wasmir.passes.count import Count
     from wasmir.passes.exnref_to_legacy import ExnrefToLegacy
+    from wasmir.passes.fuel import Fuel
     from wasmir.passes.guard_aborts import GuardAborts
     from wasmir.passes.insert_landing_pads import InsertLandingPads
     from wasmir.passes.legacy_to_exnref import LegacyToExnref
@@ -15,11 +17,14 @@ if TYPE_CHECKING:
     from wasmir.passes.recover import Recover
     from wasmir.passes.reset_state import ResetState
     from wasmir.passes.tag_foreign_exceptions import TagForeignExceptions
+    from wasmir.passes.trace_blocks import TraceBlocks
 
 #: Pass name to the module and class that implement it.
 BUILT_IN = {
     "catch-imports": ("wasmir.passes.catch_imports", "CatchImports"),
+    "count": ("wasmir.passes.count", "Count"),
     "exnref-to-legacy": ("wasmir.passes.exnref_to_legacy", "ExnrefToLegacy"),
+    "fuel": ("wasmir.passes.fuel", "Fuel"),
     "guard-aborts": ("wasmir.passes.guard_aborts", "GuardAborts"),
     "insert-landing-pads": ("wasmir.passes.insert_landing_pads", "InsertLandingPads"),
     "legacy-to-exnref": ("wasmir.passes.legacy_to_exnref", "LegacyToExnref"),
@@ -27,12 +32,15 @@ BUILT_IN = {
     "recover": ("wasmir.passes.recover", "Recover"),
     "reset-state": ("wasmir.passes.reset_state", "ResetState"),
     "tag-foreign-exceptions": ("wasmir.passes.tag_foreign_exceptions", "TagForeignExceptions"),
+    "trace-blocks": ("wasmir.passes.trace_blocks", "TraceBlocks"),
 }
 
 __all__ = [
     "BUILT_IN",
     "CatchImports",
+    "Count",
     "ExnrefToLegacy",
+    "Fuel",
     "GuardAborts",
     "InsertLandingPads",
     "LegacyToExnref",
@@ -40,6 +48,7 @@ __all__ = [
     "Recover",
     "ResetState",
     "TagForeignExceptions",
+    "TraceBlocks",
 ]
 
 
