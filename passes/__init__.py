@@ -7,30 +7,36 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wasmir.passes.catch_imports import CatchImports
+    from wasmir.passes.check_memory import CheckMemory
     from wasmir.passes.count import Count
     from wasmir.passes.exnref_to_legacy import ExnrefToLegacy
     from wasmir.passes.fuel import Fuel
     from wasmir.passes.guard_aborts import GuardAborts
     from wasmir.passes.insert_landing_pads import InsertLandingPads
     from wasmir.passes.legacy_to_exnref import LegacyToExnref
+    from wasmir.passes.log_calls import LogCalls
     from wasmir.passes.panics_to_exceptions import PanicsToExceptions
     from wasmir.passes.recover import Recover
     from wasmir.passes.reset_state import ResetState
+    from wasmir.passes.stack_limit import StackLimit
     from wasmir.passes.tag_foreign_exceptions import TagForeignExceptions
     from wasmir.passes.trace_blocks import TraceBlocks
 
 #: Pass name to the module and class that implement it.
 BUILT_IN = {
     "catch-imports": ("wasmir.passes.catch_imports", "CatchImports"),
+    "check-memory": ("wasmir.passes.check_memory", "CheckMemory"),
     "count": ("wasmir.passes.count", "Count"),
     "exnref-to-legacy": ("wasmir.passes.exnref_to_legacy", "ExnrefToLegacy"),
     "fuel": ("wasmir.passes.fuel", "Fuel"),
     "guard-aborts": ("wasmir.passes.guard_aborts", "GuardAborts"),
     "insert-landing-pads": ("wasmir.passes.insert_landing_pads", "InsertLandingPads"),
     "legacy-to-exnref": ("wasmir.passes.legacy_to_exnref", "LegacyToExnref"),
+    "log-calls": ("wasmir.passes.log_calls", "LogCalls"),
     "panics-to-exceptions": ("wasmir.passes.panics_to_exceptions", "PanicsToExceptions"),
     "recover": ("wasmir.passes.recover", "Recover"),
     "reset-state": ("wasmir.passes.reset_state", "ResetState"),
+    "stack-limit": ("wasmir.passes.stack_limit", "StackLimit"),
     "tag-foreign-exceptions": ("wasmir.passes.tag_foreign_exceptions", "TagForeignExceptions"),
     "trace-blocks": ("wasmir.passes.trace_blocks", "TraceBlocks"),
 }
@@ -38,15 +44,18 @@ BUILT_IN = {
 __all__ = [
     "BUILT_IN",
     "CatchImports",
+    "CheckMemory",
     "Count",
     "ExnrefToLegacy",
     "Fuel",
     "GuardAborts",
     "InsertLandingPads",
     "LegacyToExnref",
+    "LogCalls",
     "PanicsToExceptions",
     "Recover",
     "ResetState",
+    "StackLimit",
     "TagForeignExceptions",
     "TraceBlocks",
 ]

@@ -93,6 +93,7 @@ class Fuel(Pass):
         if module.exports.find(_EXPORT) is not None:
             raise UnsupportedError("the module is metered already")
         with all_or_nothing(module):
+            checkpoint = module.checkpoint()
             chosen = set(
                 chosen_functions(self.name, "functions", self.functions, defined_functions(module))
             )
@@ -126,4 +127,6 @@ class Fuel(Pass):
                 return len(blocks)
 
             counts = self.edit(module, meter)
+            if not any(counts):
+                module.rollback(checkpoint)
         return PassReport(self.name, sum(count > 0 for count in counts), {"blocks": sum(counts)})
