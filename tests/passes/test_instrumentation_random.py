@@ -1,5 +1,5 @@
-"""Random modules of both dialects do in an engine what they did, whatever they are instrumented for;
-and what is counted is what the interpreter runs.
+"""Random modules of both dialects do what they did in an engine, whatever they are instrumented
+for; and what is counted is what the interpreter runs.
 """
 
 from __future__ import annotations
