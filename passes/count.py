@@ -14,11 +14,10 @@ from wasmir import (
     PassError,
     PassReport,
     UnsupportedError,
-    block_offsets,
     ops,
 )
 from wasmir.passes.additions import name_for
-from wasmir.passes.coverage import CoverageMap, MappedFunction
+from wasmir.passes.coverage import CoverageMap, MappedFunction, counted_places
 from wasmir.passes.selection import chosen_functions, defined_functions, one_of
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
@@ -67,7 +66,8 @@ class Count(Pass):
           end)
 
     A block is what :func:`wasmir.basic_blocks` says: instructions that run one after the other,
-    but for exceptions and traps; what is never reached, and what is empty, has no counter.
+    but for exceptions and traps; what is never reached, and what is empty, has no counter, unless
+    it is the whole function.
     Counters wrap around; take ``bits=64`` where 2^32 is not enough.
 
     ``into`` says where they are. ``memory`` is a new memory, exported; where the module has one
@@ -117,7 +117,7 @@ class Count(Pass):
         def places(function: Function) -> list[int]:
             if function not in wanted:
                 return []
-            return block_offsets(function) if self.where == "blocks" else [function.first_offset]
+            return counted_places(function, self.where)
 
         blocks = dict(zip(defined_functions(module), self.edit(module, places), strict=True))
         found: list[MappedFunction] = []
@@ -125,13 +125,11 @@ class Count(Pass):
         total = 0
         for function in chosen:
             offsets = blocks[function]
-            if offsets:
-                mapped = MappedFunction(
-                    function.index, function.name, total, starts[function], offsets
-                )
-                found.append(mapped)
-                first[function] = total
-                total += len(offsets)
+            found.append(
+                MappedFunction(function.index, function.name, total, starts[function], offsets)
+            )
+            first[function] = total
+            total += len(offsets)
         report = PassReport(self.name, len(found), {"counters": total})
         if not total:
             return report

@@ -19,12 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wasmir import Module, PassError, UnsupportedError
+from wasmir import Module, PassError, UnsupportedError, block_offsets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["BlockCount", "CoverageMap", "FunctionCoverage", "MappedFunction"]
+    from wasmir import Function
+
+__all__ = ["BlockCount", "CoverageMap", "FunctionCoverage", "MappedFunction", "counted_places"]
 
 SECTION = "wasmir.coverage"
 
@@ -147,6 +149,13 @@ class CoverageMap:
             )
             for each in self.functions
         ]
+
+
+def counted_places(function: Function, where: str) -> list[int]:
+    """The places that have a number, for :meth:`Function.insert`: each of the ``blocks``, or the
+    start of the function; that of an empty one in any case.
+    """
+    return (where == "blocks" and block_offsets(function)) or [function.first_offset]
 
 
 def main(module: str, dump: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from wasmir import FuncType, NumType, Pass, PassReport, block_offsets, ops
-from wasmir.passes.coverage import CoverageMap, MappedFunction
+from wasmir import FuncType, NumType, Pass, PassReport, ops
+from wasmir.passes.coverage import CoverageMap, MappedFunction, counted_places
 from wasmir.passes.selection import chosen_functions, defined_functions, import_named, one_of
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
@@ -73,11 +73,10 @@ class TraceBlocks(Pass):
             total = 0
             for each in chosen:
                 start = each.offset if each.is_raw else None
-                places = block_offsets(each) if self.where == "blocks" else [each.first_offset]
-                if places:
-                    mapped = MappedFunction(each.index, each.name, total, start, places)
-                    found.append((each, mapped))
-                    total += len(places)
+                places = counted_places(each, self.where)
+                mapped = MappedFunction(each.index, each.name, total, start, places)
+                found.append((each, mapped))
+                total += len(places)
             if total:
                 told = module.import_function(*hook, FuncType((NumType.I32,)))
                 for function, mapped in found:

@@ -270,3 +270,9 @@ def test_refusals(text: str, pipeline: str, message: str) -> None:
     with pytest.raises(UnsupportedError, match=message):
         Pipeline.parse(pipeline).run(module)
     assert module.to_bytes() == data
+
+
+@pytest.mark.parametrize("pipeline", ["count", "trace-blocks"])
+def test_an_empty_function_has_a_number(pipeline: str) -> None:
+    coverage = CoverageMap.of(instrumented("(module (func) (func nop))", pipeline))
+    assert [(each.first, len(each.blocks)) for each in coverage.functions] == [(0, 1), (1, 1)]
