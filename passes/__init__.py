@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from wasmir.passes.count import Count
     from wasmir.passes.exnref_to_legacy import ExnrefToLegacy
     from wasmir.passes.fuel import Fuel
+    from wasmir.passes.gc import Gc
     from wasmir.passes.guard_aborts import GuardAborts
     from wasmir.passes.insert_landing_pads import InsertLandingPads
     from wasmir.passes.legacy_to_exnref import LegacyToExnref
@@ -29,6 +30,7 @@ BUILT_IN = {
     "count": ("wasmir.passes.count", "Count"),
     "exnref-to-legacy": ("wasmir.passes.exnref_to_legacy", "ExnrefToLegacy"),
     "fuel": ("wasmir.passes.fuel", "Fuel"),
+    "gc": ("wasmir.passes.gc", "Gc"),
     "guard-aborts": ("wasmir.passes.guard_aborts", "GuardAborts"),
     "insert-landing-pads": ("wasmir.passes.insert_landing_pads", "InsertLandingPads"),
     "legacy-to-exnref": ("wasmir.passes.legacy_to_exnref", "LegacyToExnref"),
@@ -48,6 +50,7 @@ __all__ = [
     "Count",
     "ExnrefToLegacy",
     "Fuel",
+    "Gc",
     "GuardAborts",
     "InsertLandingPads",
     "LegacyToExnref",

@@ -32,6 +32,6 @@ def refuse_object(module: Module) -> None:
     for custom in module.customs:
         if custom.relocatable:
             raise UnsupportedError(
-                f"a relocatable object (it has a {custom.name!r} section) can't be converted: "
+                f"a relocatable object (it has a {custom.name!r} section) can't be rewritten: "
                 "its relocations name places in the code; link it first"
             )

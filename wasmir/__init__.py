@@ -79,6 +79,8 @@ if TYPE_CHECKING:
     from wasmir.ir.tree import copy_items
     from wasmir.ir.type import Type
     from wasmir.ir.walk import RawInstr, instructions, skeleton, walk
+    from wasmir.ir.uses import Reached, Uses
+    from wasmir.ir.walk import Place, RawInstr, instructions, row_of, walk
     from wasmir.isa.table import Row, Trait
     from wasmir.pipeline import Mapped, Pass, PassReport, Pipeline
     from wasmir.summary import exception_dialect
@@ -146,6 +148,8 @@ _HOMES = {
     "wasmir.ir.tree": "copy_items",
     "wasmir.ir.type": "Type",
     "wasmir.ir.walk": "RawInstr instructions skeleton walk",
+    "wasmir.ir.uses": "Reached Uses",
+    "wasmir.ir.walk": "Place RawInstr instructions row_of walk",
     "wasmir.isa.table": "Row Trait",
     "wasmir.pipeline": "Mapped Pass PassReport Pipeline",
     "wasmir.summary": "exception_dialect",
@@ -232,6 +236,7 @@ __all__ = [
     "Place",
     "Probe",
     "RawInstr",
+    "Reached",
     "RefType",
     "Region",
     "Resume",
@@ -253,6 +258,7 @@ __all__ = [
     "TryTable",
     "Type",
     "UnsupportedError",
+    "Uses",
     "ValType",
     "WasmError",
     "arity",

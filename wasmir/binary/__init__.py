@@ -25,6 +25,7 @@ _HOMES = {
     ),
     "wasmir.binary.decode_outline": "having may_throw opened_arity outline_effect survey",
     "wasmir.binary.encode_code": "encode_body encode_instrs encode_items",
+    "wasmir.binary.mentions": "code_mentions",
     "wasmir.binary.memo": "run_effects",
     "wasmir.binary.shift": "renumbered_types",
     "wasmir.binary.shift_locals": "shift_locals",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from wasmir.ir.const import Const
+from wasmir.ir.const import Const, FrozenConst
 from wasmir.ir.function import Function
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def undeclared(module: Module, edited: _Edited) -> list[Function]:
     """The functions that code refers to by ``ref.func``, and that nothing outside of code
     mentions: in the order of their indices.
     """
-    if declarations_lost(module):
+    if declarations_lost(module) and _lost(module):
         # Code that nobody changed may now want what was declared.
         suspects = [each.code for each in module.functions if each.imported is None]
     elif module._takes_references:
@@ -107,10 +107,30 @@ def declarations_lost(module: Module) -> bool:
     return False
 
 
-def _in_items(items: Iterable[Function | Const | None]) -> Iterator[Any]:
+def _lost(module: Module) -> set[Function]:
+    """The functions that something declared in the input and nothing declares now."""
+    before: set[Any] = set()
+    if module._exports is not None:
+        before.update(each._read[1] for each in module._exports._all_read)
+    for name in ("elem", "global", "table"):
+        space = module._spaces.get(name)
+        if space is None:
+            continue
+        for entity in space._numbered[: space._read_count]:
+            if entity.is_removed or entity._read != entity._state():
+                # Behind the type: the items of a segment, what others are initialised with.
+                known = entity._read[1]
+                before.update(_in_items(known if name == "elem" else [known]))
+    before = {each for each in before if isinstance(each, Function) and not each.is_removed}
+    return before - _declared(module) if before else before
+
+
+def _in_items(items: Iterable[Function | Const | FrozenConst | None]) -> Iterator[Any]:
     for item in items:
-        if isinstance(item, Const):
-            for instr in item.instrs:
-                yield from instr.immediates
+        if isinstance(item, (Const, FrozenConst)):
+            if _REF_FUNC in (item.code or b""):
+                const = item.thaw() if isinstance(item, FrozenConst) else item
+                for instr in const.instrs:
+                    yield from instr.immediates
         else:
             yield item

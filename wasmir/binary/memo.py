@@ -148,7 +148,7 @@ class Memo(dict[bytes, tuple[int, Any]]):
         return self.instrs[token]
 
     def new_instr(self, token: bytes) -> Instr:
-        quick = self._plain_immediates(token)
+        quick = self.plain_immediates(token)
         if quick is not None:
             return self._interned(*quick, token)
         row, immediates = decode_one(Reader(token))
@@ -164,7 +164,7 @@ class Memo(dict[bytes, tuple[int, Any]]):
             return Instr(row, immediates, token)
         return self._interned(row, immediates, token)
 
-    def _plain_immediates(self, token: bytes) -> tuple[Row, tuple[Any, ...]] | None:
+    def plain_immediates(self, token: bytes) -> tuple[Row, tuple[Any, ...]] | None:
         """What most distinct tokens spell, an opcode and a constant or indices, without padding;
         ``None`` for the others.
         """

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wasmir.ir.offsets import Moves, Tracking
     from wasmir.ir.outline import Survey
     from wasmir.ir.segment import Data, Element
+    from wasmir.ir.space import Entity
     from wasmir.ir.table import Table
     from wasmir.ir.tag import Tag
     from wasmir.ir.type import Type
@@ -35,7 +36,16 @@ if TYPE_CHECKING:
     from wasmir.isa.table import Row
     from wasmir.types import ValType
 
-__all__ = ["Codec", "Printer", "Section", "Validator", "codec", "printer", "validator"]
+__all__ = [
+    "CodeMentions",
+    "Codec",
+    "Printer",
+    "Section",
+    "Validator",
+    "codec",
+    "printer",
+    "validator",
+]
 
 
 class Section:
@@ -52,6 +62,28 @@ class Section:
         self.content = content
         self.end = end
         self.custom: Custom | None = None
+
+
+class CodeMentions(Protocol):
+    """What code mentions of some index spaces: sets of tokens that mention something, and what each
+    of them does.
+
+    A token is an instruction's bytes, or stands for all the locals of a function; some that mention
+    nothing may be among them. Raises MalformedError where code is no code, InvalidError where it
+    mentions what there isn't; offsets are within what was looked at.
+    """
+
+    def narrow(self, spaces: frozenset[str]) -> None:
+        """Look for mentions of these spaces only, from now on."""
+
+    def in_instructions(self, code: bytes) -> set[bytes]: ...
+    def in_code(self, code: bytes) -> set[bytes]:
+        """In a function's code: locals, then instructions."""
+        ...
+
+    def __getitem__(self, token: bytes) -> tuple[tuple[Row | None, Entity], ...]:
+        """What a token mentions, and the instruction's row; ``None`` for locals."""
+        ...
 
 
 class Codec(Protocol):
@@ -119,6 +151,7 @@ class Codec(Protocol):
         self, function: Function, written: bytes, names: NameMap, moves: Moves
     ) -> NameMap: ...
     def respelled_moves(self, before: bytes, after: bytes) -> Moves: ...
+    def code_mentions(self, module: Module, spaces: frozenset[str] = ...) -> CodeMentions: ...
     def code_frames(self, data: bytes) -> list[tuple[int, int]]: ...
     def encode_module(self, module: Module) -> Encoded: ...
 

@@ -121,8 +121,8 @@ class Imports(Sequence[Import]):
         for import_ in self._items:
             import_._restore(import_._read)
 
-    def _forget(self, import_: Import) -> None:
-        self._items.remove(import_)
+    def _forget(self, imports: set[Import]) -> None:
+        self._items[:] = [each for each in self._items if each not in imports]
 
     def _follow(self, entities: list[Any]) -> None:
         """Let imports of one sort stand in the order of what they import."""
@@ -201,6 +201,11 @@ class Exports(Sequence[Export]):
 
     def remove(self, export: Export) -> None:
         self._items.remove(export)
+
+    def remove_all(self, exports: Iterable[Export]) -> None:
+        """Take several out, at the cost of one."""
+        gone = set(exports)
+        self._items[:] = [each for each in self._items if each not in gone]
 
     def reorder(self, exports: Iterable[Export]) -> None:
         """Put all exports into a new order. Raises ValueError where some are missing or new."""

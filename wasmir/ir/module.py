@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wasmir.ir.table import Table
     from wasmir.ir.tag import Tag
     from wasmir.ir.type import Type
+    from wasmir.ir.uses import Uses
     from wasmir.types import FuncType, GlobalType, MemoryType, SubType, TableType, ValType
 
     E = TypeVar("E", bound=Entity)
@@ -222,6 +223,13 @@ class Module:
         # Reading is all that is wanted of them.
         _ = self.imports, self.exports, self.start
 
+    def _forget(self, space: Space[Any]) -> None:
+        """Let go of what stands for entities of a space from which some were removed."""
+        if space is self._spaces.get("type"):
+            self._block_types.clear()
+            self._by_func_type.clear()
+            self._note_func_types()
+
     def _note_func_types(self) -> None:
         for type_ in self._spaces.get("type", ()):
             if type_.stands_for_its_function_type and type_.func is not None:
@@ -358,6 +366,12 @@ class Module:
         if self._names is None:
             self._names = codec().read_names(self)
         return self._names
+
+    def uses(self) -> Uses:
+        """Who mentions what, as the module is now. Raises MalformedError, InvalidError."""
+        from wasmir.ir.uses import Uses
+
+        return Uses(self)
 
     # Finding and adding
 

@@ -204,12 +204,22 @@ class Space(Sequence[E], Generic[E]):
 
         An import goes with what it imports.
         """
-        position = self.index(entity)
-        del self._items[position]
+        self.remove_all([entity])
+
+    def remove_all(self, entities: Iterable[E]) -> None:
+        """Take several out, like :meth:`remove`, and at the cost of one."""
+        gone: set[Any] = set(entities)
+        if not gone:
+            return
+        for entity in gone:
+            # Raises what it is to raise before anything is done.
+            self.index(entity)
+        self._items[:] = [each for each in self._items if each not in gone]
         self._moved()
-        import_ = getattr(entity, "imported", None)
-        if import_ is not None:
-            self._module.imports._forget(import_)
+        imports = {each.imported for each in gone if getattr(each, "imported", None) is not None}
+        if imports:
+            self._module.imports._forget(imports)
+        self._module._forget(self)
 
     def reorder(self, entities: Iterable[E]) -> None:
         """Put all entities into a new order. Raises ValueError where some are missing or new, or

@@ -1,0 +1,72 @@
+"""Choosing things by name: globs, and what is said where one finds nothing."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from fnmatch import translate
+from typing import TYPE_CHECKING, TypeVar
+
+from wasmir import PassError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from wasmir import Entity, Module
+
+__all__ = ["called", "chosen", "listed"]
+
+T = TypeVar("T")
+
+
+def called(module: Module, space: str) -> Iterator[tuple[str, Entity]]:
+    """The entities of an index space by all of their names: those of the name section, of imports
+    (``module.name``) and of exports.
+    """
+    for entity in module.space(space):
+        if entity.name is not None:
+            yield entity.name, entity
+    for import_ in module.imports:
+        if import_.entity.space == space:
+            yield f"{import_.module}.{import_.name}", import_.entity
+    for export in module.exports:
+        if export.entity.space == space:
+            yield export.name, export.entity
+
+
+def chosen(option: str, globs: str, named: Iterable[tuple[str, T]]) -> list[T]:
+    """What is called what some globs, separated by blanks, say; each once, in order.
+
+    Raises PassError for a glob that nothing is called, with what is called something like it.
+    """
+    known = list(named)
+    found: dict[T, None] = {}
+    for glob in globs.split():
+        matches = re.compile(translate(glob)).match
+        matching = [thing for name, thing in known if matches(name)]
+        if not matching:
+            raise PassError(f"{option}: nothing is called {glob!r}{_near(glob, known)}")
+        found.update(dict.fromkeys(matching))
+    return [thing for thing in dict.fromkeys(thing for _, thing in known) if thing in found]
+
+
+def _near(glob: str, known: list[tuple[str, T]]) -> str:
+    names = {name for name, _ in known}
+    near = get_close_matches(glob.strip("*"), sorted(names), n=3)
+    if near:
+        return f"; did you mean {' or '.join(map(repr, near))}?"
+    return "" if names else "; nothing here has a name"
+
+
+def listed(option: str, words: str, known: Iterable[str]) -> list[str]:
+    """Words out of those that an option knows, separated by blanks.
+
+    Raises PassError for another one, with those that are known.
+    """
+    allowed = list(known)
+    for word in words.split():
+        if word not in allowed:
+            near = get_close_matches(word, allowed, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(allowed)}"
+            raise PassError(f"{option}: there is no {word!r}; {hint}")
+    return words.split()
