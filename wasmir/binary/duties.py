@@ -26,7 +26,7 @@ def undeclared(module: Module, edited: _Edited) -> list[Function]:
     """The functions that code refers to by ``ref.func``, and that nothing outside of code
     mentions: in the order of their indices.
     """
-    if declarations_lost(module) and _lost(module):
+    if _lost(module):
         # Code that nobody changed may now want what was declared.
         suspects = [each.code for each in module.functions if each.imported is None]
     elif module._takes_references:

@@ -10,13 +10,14 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
+from wasmir.binary.plain import NATURALS, maybe_padded, plain_naturals
 from wasmir.errors import InvalidError, MalformedError, WasmError
 from wasmir.ir.code import Block, BlockType, If, Instr, Loop, Structured, Try, TryTable
 from wasmir.ir.effects import fixed_effect, row_effect
 from wasmir.ir.space import Entity
 from wasmir.ir.tag import Tag
 from wasmir.isa import kinds, tokens
-from wasmir.isa.mentions import SPACES, mentioned_spaces, renamed
+from wasmir.isa.mentions import mentioned_spaces, renamed
 from wasmir.isa.strict import decode_one, encode_one
 from wasmir.isa.table import BY_NAME, ROWS, Row, Trait
 from wasmir.types import ValType, encode_value_type
@@ -152,7 +153,7 @@ class Memo(dict[bytes, tuple[int, Any]]):
         if quick is not None:
             return self._interned(*quick, token)
         row, immediates = decode_one(Reader(token))
-        canonical = (row in _PLAIN and _MAYBE_PADDED(token, row.prefix != 0) is None) or encode_row(
+        canonical = (row in _PLAIN and maybe_padded(token, row.prefix != 0) is None) or encode_row(
             row, immediates
         ) == token
         if row in _MENTIONING:
@@ -175,23 +176,14 @@ class Memo(dict[bytes, tuple[int, Any]]):
             value = short_integer(token[1:], signed=True)
             fits = -limit <= value < limit and _PADDED_CONSTANT(token) is None
             return (row, (value,)) if fits else None
-        found = _INDICES.get(first) or _INDICES.get(token[:2])
-        if found is None:
+        plain = plain_naturals(token)
+        if plain is None:
             return None
-        row, start, spaces = found
-        if _MAYBE_PADDED(token, start) is not None:
-            return None
-        values: list[Any] = []
-        value = shift = 0
-        for byte in token[start:]:
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                if value >= 1 << 32:
-                    return None
-                space = spaces[len(values)]
-                values.append(value if space is None else self.at(space, value))
-                value = shift = 0
+        row, _, spaces, naturals = plain
+        values = [
+            natural if space is None else self.at(space, natural)
+            for space, natural in zip(spaces, naturals, strict=True)
+        ]
         return row, tuple(values)
 
     def _interned(self, row: Row, immediates: tuple[Any, ...], token: bytes) -> Instr:
@@ -414,26 +406,12 @@ _RETHROWN = BY_NAME["rethrow"].opcode + b"\0" + BY_NAME["end"].opcode
 # Rows whose immediates name something of the module.
 _MENTIONING = frozenset(row for row in ROWS if mentioned_spaces(row))
 
-# Naturals of up to 32 bits that have one spelling without padding.
-_NATURALS = {
-    kinds.LOCAL,
-    kinds.GLOBAL,
-    kinds.FUNC,
-    kinds.TYPE,
-    kinds.TYPE_USE,
-    kinds.TABLE,
-    kinds.TAG,
-    kinds.FIELD,
-    kinds.COUNT,
-}
-# And what else is spelled in one way.
-_ONE_SPELLING = {*_NATURALS, kinds.I32, kinds.I64, kinds.F32, kinds.F64, kinds.REF, kinds.REF_NULL}
+# What is spelled in one way, but for padding.
+_ONE_SPELLING = {*NATURALS, kinds.I32, kinds.I64, kinds.F32, kinds.F64, kinds.REF, kinds.REF_NULL}
 _PLAIN = frozenset(
     row for row in ROWS if all(immediate.kind in _ONE_SPELLING for immediate in row.immediates)
 )
 
-# A padded integer ends like this; much else does, too.
-_MAYBE_PADDED = re.compile(rb"[\x80-\xff][\x00\x7f]").search
 # For a signed one alone: the bit in front says whether its last byte goes on with it.
 _PADDED_CONSTANT = re.compile(rb"[\x80-\xbf]\x00|[\xc0-\xff]\x7f").search
 
@@ -442,23 +420,6 @@ _CONSTANTS = {
     BY_NAME["i32.const"].number: (BY_NAME["i32.const"], 1 << 31),
     BY_NAME["i64.const"].number: (BY_NAME["i64.const"], 1 << 63),
 }
-# Rows with nothing but naturals, by opcode: a number, or two bytes with a prefix. With each comes
-# where the naturals begin, and the space of the module that each of them is an index into.
-_INDICES = {
-    row.opcode if row.prefix else row.number: (
-        row,
-        len(row.opcode),
-        [
-            immediate.kind.space if immediate.kind.space in SPACES else None
-            for immediate in row.immediates
-        ],
-    )
-    for row in ROWS
-    if row.immediates
-    and all(immediate.kind in _NATURALS for immediate in row.immediates)
-    and not (row.prefix and len(row.opcode) > 2)
-}
-
 _REF_FUNC = BY_NAME["ref.func"]
 
 

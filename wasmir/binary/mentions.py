@@ -51,6 +51,9 @@ class CodeMentions(dict[bytes, "tuple[tuple[Row | None, Entity], ...]"]):
         scan = self._scan
         if scan is None:
             return set()
+        whole = scan(code, start, len(code))
+        if not tokens.gave_up(whole):
+            return set(map(_token_of, whole))
         found: set[bytes] = set()
         for portion in tokens.scanned(scan, code, start, len(code)):
             found.update(map(_token_of, portion))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wasmir.binary.plain import plain_naturals
 from wasmir.errors import InvalidError
 from wasmir.isa import tokens
 from wasmir.isa.kinds import VALUE_TYPES as _VALUE_TYPES
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from wasmir.ir.module import Module
+    from wasmir.ir.space import Space
     from wasmir.isa.kinds import Kind
     from wasmir.isa.table import Row
 
@@ -54,7 +56,8 @@ class Renumbering:
         """The same for a function's code: locals, then instructions."""
         after_locals = tokens.skip_locals(code, 0, len(code))
         declarations = code[:after_locals]
-        if "type" in self.spaces:
+        # Without a byte of these, no local is of a type that is defined.
+        if "type" in self.spaces and (0x63 in declarations or 0x64 in declarations):
             declarations = self._locals(declarations)
         return declarations + self.instructions(code, after_locals)
 
@@ -85,22 +88,25 @@ class Shift(Renumbering):
 
     def __init__(self, module: Module) -> None:
         self.module = module
-        self._memo: dict[tuple[str, int], int] = {}
+        # By space and code number; ``None`` for what was removed.
+        self._indices: dict[str, list[int | None]] = {}
         super().__init__(frozenset(name for name in SPACES if _is_moved(module, name)), self._index)
 
     def _index(self, space: str, number: int) -> int:
         """The index of what has a code number. Raises InvalidError where that was removed."""
-        known = self._memo.get((space, number))
+        indices = self._indices.get(space)
+        if indices is None:
+            entities: Space[Any] = self.module.space(space)
+            indices = self._indices[space] = [None] * len(entities._numbered)
+            for index, entity in enumerate(entities):
+                indices[entity._number] = index
+        if number >= len(indices):
+            # Means nothing, and goes on to.
+            return number
+        known = indices[number]
         if known is None:
-            entity = self.module.space(space).numbered(number)
-            if entity is None:
-                # Means nothing, and goes on to.
-                known = number
-            elif entity.is_removed:
-                raise InvalidError(f"unknown {entity.what}: {entity} is still mentioned")
-            else:
-                known = entity.index
-            self._memo[space, number] = known
+            removed: Any = self.module.space(space).numbered(number)
+            raise InvalidError(f"unknown {removed.what}: {removed} is still mentioned")
         return known
 
 
@@ -112,6 +118,17 @@ class _Translated(dict[bytes, bytes]):
         self.numbers = numbers
 
     def __missing__(self, token: bytes) -> bytes:
+        plain = plain_naturals(token)
+        if plain is not None:
+            _, start, spaces, naturals = plain
+            index = self.numbers.index
+            found = self[token] = token[:start] + b"".join(
+                [
+                    encode_unsigned(natural if space is None else index(space, natural))
+                    for space, natural in zip(spaces, naturals, strict=True)
+                ]
+            )
+            return found
         row, values = decode_one(Reader(token))
         shifted = tuple(
             renamed(immediate.kind, value, self.numbers.index)

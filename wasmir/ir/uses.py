@@ -161,6 +161,8 @@ class Reached:
         self._pending: list[Entity] = []
         # Tokens of code that were seen.
         self._seen: set[bytes] = set()
+        # Constant expressions that were seen.
+        self._constants: set[bytes] = set()
         # By memory and table: what is copied there.
         self._active: dict[Entity, list[Data | Element]] = {}
         with bulk_work():
@@ -212,20 +214,24 @@ class Reached:
         """Reach all that what is pending mentions."""
         pending = self._pending
         mentions = self._mentions
-        seen = self._seen
+        seen, constants = self._seen, self._constants
         while pending:
             entity = pending.pop()
-            self._reach(*self._outside_code(entity), *self._active.get(entity, ()))
             if isinstance(entity, Function):
+                self._reach(entity.type)
                 tokens = _tokens(entity, mentions) - seen
                 if tokens:
                     seen |= tokens
                     self._follow(entity, tokens)
-            elif isinstance(entity, Memory):
-                mentions.narrow(self._wanted())
-            else:
-                for const in _consts(entity):
+                continue
+            self._reach(*self._outside_code(entity), *self._active.get(entity, ()))
+            for const in _consts(entity):
+                # Most are alike.
+                if const.code not in constants:
                     self._reach(*_in_const(const, mentions))
+                    constants.add(const.code)
+            if isinstance(entity, Memory):
+                mentions.narrow(self._wanted())
 
     def _outside_code(self, entity: Entity) -> Iterable[Entity]:
         if isinstance(entity, Element) and entity.declarative and "elem" in self.spaces:

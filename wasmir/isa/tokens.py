@@ -39,6 +39,7 @@ __all__ = [
     "count_locals",
     "end_of_inside",
     "first_of",
+    "gave_up",
     "is_control",
     "mentions",
     "outline",
@@ -273,6 +274,12 @@ def picks(names: frozenset[str]) -> Scan:
     return _compile_skeleton(_run_alternatives(set(ROWS).difference(wanted)), _alternatives(wanted))
 
 
+def gave_up(found: Triples) -> bool:
+    """Whether a scan ended at a token that it can't count."""
+    # At the end of the data the regex finds nothing once more; there, too.
+    return len(found) > 1 and bool(found[-2][2])
+
+
 def scanned(scan: Scan, code: bytes, start: int, end: int) -> Iterator[Triples]:
     """All that a scan finds, in portions: what it can't count is decoded strictly, and stands as a
     token at the end of a portion. Raises MalformedError.
@@ -280,8 +287,7 @@ def scanned(scan: Scan, code: bytes, start: int, end: int) -> Iterator[Triples]:
     pos = start
     while True:
         found = scan(code, pos, end)
-        # At the end of the data the regex finds nothing once more; where it gave up, too.
-        if len(found) < 2 or not found[-2][2]:
+        if not gave_up(found):
             yield found
             return
         pos += sum(len(run) + len(token) for run, token, _ in found)
