@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from wasmir.passes.count import Count
     from wasmir.passes.exnref_to_legacy import ExnrefToLegacy
     from wasmir.passes.fuel import Fuel
+    from wasmir.passes.dedupe_functions import DedupeFunctions
+    from wasmir.passes.exnref_to_legacy import ExnrefToLegacy
+    from wasmir.passes.externalize import Externalize
     from wasmir.passes.gc import Gc
     from wasmir.passes.guard_aborts import GuardAborts
     from wasmir.passes.insert_landing_pads import InsertLandingPads
@@ -18,8 +21,12 @@ if TYPE_CHECKING:
     from wasmir.passes.log_calls import LogCalls
     from wasmir.passes.panics_to_exceptions import PanicsToExceptions
     from wasmir.passes.recover import Recover
+    from wasmir.passes.rename import Rename
+    from wasmir.passes.reorder_functions import ReorderFunctions
     from wasmir.passes.reset_state import ResetState
     from wasmir.passes.stack_limit import StackLimit
+    from wasmir.passes.snip import Snip
+    from wasmir.passes.strip import Strip
     from wasmir.passes.tag_foreign_exceptions import TagForeignExceptions
     from wasmir.passes.trace_blocks import TraceBlocks
 
@@ -30,6 +37,9 @@ BUILT_IN = {
     "count": ("wasmir.passes.count", "Count"),
     "exnref-to-legacy": ("wasmir.passes.exnref_to_legacy", "ExnrefToLegacy"),
     "fuel": ("wasmir.passes.fuel", "Fuel"),
+    "dedupe-functions": ("wasmir.passes.dedupe_functions", "DedupeFunctions"),
+    "exnref-to-legacy": ("wasmir.passes.exnref_to_legacy", "ExnrefToLegacy"),
+    "externalize": ("wasmir.passes.externalize", "Externalize"),
     "gc": ("wasmir.passes.gc", "Gc"),
     "guard-aborts": ("wasmir.passes.guard_aborts", "GuardAborts"),
     "insert-landing-pads": ("wasmir.passes.insert_landing_pads", "InsertLandingPads"),
@@ -37,8 +47,12 @@ BUILT_IN = {
     "log-calls": ("wasmir.passes.log_calls", "LogCalls"),
     "panics-to-exceptions": ("wasmir.passes.panics_to_exceptions", "PanicsToExceptions"),
     "recover": ("wasmir.passes.recover", "Recover"),
+    "rename": ("wasmir.passes.rename", "Rename"),
+    "reorder-functions": ("wasmir.passes.reorder_functions", "ReorderFunctions"),
     "reset-state": ("wasmir.passes.reset_state", "ResetState"),
     "stack-limit": ("wasmir.passes.stack_limit", "StackLimit"),
+    "snip": ("wasmir.passes.snip", "Snip"),
+    "strip": ("wasmir.passes.strip", "Strip"),
     "tag-foreign-exceptions": ("wasmir.passes.tag_foreign_exceptions", "TagForeignExceptions"),
     "trace-blocks": ("wasmir.passes.trace_blocks", "TraceBlocks"),
 }
@@ -50,6 +64,9 @@ __all__ = [
     "Count",
     "ExnrefToLegacy",
     "Fuel",
+    "DedupeFunctions",
+    "ExnrefToLegacy",
+    "Externalize",
     "Gc",
     "GuardAborts",
     "InsertLandingPads",
@@ -57,8 +74,12 @@ __all__ = [
     "LogCalls",
     "PanicsToExceptions",
     "Recover",
+    "Rename",
+    "ReorderFunctions",
     "ResetState",
     "StackLimit",
+    "Snip",
+    "Strip",
     "TagForeignExceptions",
     "TraceBlocks",
 ]

@@ -7,14 +7,14 @@ from difflib import get_close_matches
 from fnmatch import translate
 from typing import TYPE_CHECKING, TypeVar
 
-from wasmir import PassError
+from wasmir import Function, PassError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from wasmir import Entity, Module
 
-__all__ = ["called", "chosen", "listed"]
+__all__ = ["called", "chosen", "functions_called", "listed", "unknown"]
 
 T = TypeVar("T")
 
@@ -34,6 +34,13 @@ def called(module: Module, space: str) -> Iterator[tuple[str, Entity]]:
             yield export.name, export.entity
 
 
+def functions_called(module: Module) -> Iterator[tuple[str, Function]]:
+    """The same, of functions."""
+    for name, entity in called(module, "func"):
+        if isinstance(entity, Function):
+            yield name, entity
+
+
 def chosen(option: str, globs: str, named: Iterable[tuple[str, T]]) -> list[T]:
     """What is called what some globs, separated by blanks, say; each once, in order.
 
@@ -45,17 +52,19 @@ def chosen(option: str, globs: str, named: Iterable[tuple[str, T]]) -> list[T]:
         matches = re.compile(translate(glob)).match
         matching = [thing for name, thing in known if matches(name)]
         if not matching:
-            raise PassError(f"{option}: nothing is called {glob!r}{_near(glob, known)}")
+            raise PassError(f"{option}: {unknown(glob, (name for name, _ in known))}")
         found.update(dict.fromkeys(matching))
     return [thing for thing in dict.fromkeys(thing for _, thing in known) if thing in found]
 
 
-def _near(glob: str, known: list[tuple[str, T]]) -> str:
-    names = {name for name, _ in known}
-    near = get_close_matches(glob.strip("*"), sorted(names), n=3)
+def unknown(glob: str, names: Iterable[str]) -> str:
+    """What there is to say of a glob that fits none of the names."""
+    known = sorted(set(names))
+    near = get_close_matches(glob.strip("*"), known, n=3)
+    hint = "" if known else ": nothing here has a name"
     if near:
-        return f"; did you mean {' or '.join(map(repr, near))}?"
-    return "" if names else "; nothing here has a name"
+        hint = f"; did you mean {' or '.join(map(repr, near))}?"
+    return f"nothing is called {glob!r}{hint}"
 
 
 def listed(option: str, words: str, known: Iterable[str]) -> list[str]:

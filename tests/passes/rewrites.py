@@ -256,4 +256,140 @@ GOLDENS: dict[str, Golden] = {
           (@metadata.code.branch_hint "\\01") (if (local.get $p) (then nop)) block $m end)
         """,
     ),
+    "strip: what is for people": Golden(
+        "strip",
+        """
+        (func $f (export "f") (param $x i32))
+        (@producers (language "C" "")) (@custom "dylink.0" "") (@custom ".debug_info" "x")
+        (@custom "mine" "y")
+        """,
+        '(func (export "f") (param i32)) (@custom "dylink.0" "") (@custom "mine" "y")',
+    ),
+    "strip: nothing of that": Golden("strip", '(func (export "f"))', '(func (export "f"))'),
+    "strip: by globs": Golden(
+        'strip{sections="n?me m* *.0",keep="mi*"}',
+        """
+        (func $f (export "f")) (@custom "mine" "1") (@custom "mother" "2") (@custom "mine" "3")
+        (@custom "a.0" "4")
+        """,
+        '(func (export "f")) (@custom "mine" "1") (@custom "mine" "3")',
+    ),
+    "rename": Golden(
+        'rename{modules="env=host",imports="*.log=*.print host.m=own.memory",exports="app_*=*"}',
+        """
+        (import "env" "log" (func $log)) (import "env" "m" (memory 1))
+        (import "a.b" "log" (func)) (import "b" "c" (func))
+        (func (export "app_main")) (func (export "main_app_"))
+        """,
+        """
+        (import "host" "print" (func $log)) (import "own" "memory" (memory 1))
+        (import "a.b" "print" (func)) (import "b" "c" (func))
+        (func (export "main")) (func (export "main_app_"))
+        """,
+    ),
+    "rename: names change places": Golden(
+        'rename{exports="a=b b=a *_*=other"}',
+        '(func (export "a")) (memory (export "b") 1) (func (export "c_d") nop)',
+        '(func (export "b")) (memory (export "a") 1) (func (export "other") nop)',
+    ),
+    "snip: a trap": Golden(
+        "snip{functions=format}",
+        """
+        (func $write) (func $format (param $x i32) (result i32) (local $y i64) block $l end
+          call $write local.get $x)
+        (func (export "f") i32.const 1 call $format drop)
+        """,
+        """
+        (func $write) (func $format (param $x i32) (result i32) unreachable)
+        (func (export "f") i32.const 1 call $format drop)
+        """,
+    ),
+    "snip: what has no name gets that of its export": Golden(
+        "snip{functions=f}",
+        '(func (export "f") nop) (func $g)',
+        '(func $f (export "f") unreachable) (func $g)',
+    ),
+    "snip: an exception": Golden(
+        'snip{functions="a* e",keep=also,how=throw}',
+        """
+        (func $a (result i64) i64.const 1) (func $also) (func $b) (func $another (export "e"))
+        """,
+        """
+        (type (func (result i64))) (type (func)) (type (func (param i32)))
+        (tag $__wasmir_snipped (param i32))
+        (export "e" (func $another)) (export "__wasmir_snipped" (tag $__wasmir_snipped))
+        (func $a (result i64) i32.const 0 throw $__wasmir_snipped) (func $also) (func $b)
+        (func $another i32.const 1 throw $__wasmir_snipped)
+        (@custom "wasmir.snipped" "[\\22a\\22, \\22another\\22]")
+        """,
+    ),
+    "externalize": Golden(
+        "externalize{functions=now,module=host}",
+        """
+        (import "env" "log" (func $log)) (global $g i64 (i64.const 1))
+        (table 2 funcref) (elem (i32.const 0) func $now $log)
+        (func $start call $now drop call $log)
+        (func $now (export "now") (result i64) (local $x i32) global.get $g)
+        (func (export "f") (result funcref) ref.func $now)
+        """,
+        """
+        (import "env" "log" (func $log)) (import "host" "now" (func $now (result i64)))
+        (global $g i64 (i64.const 1))
+        (table 2 funcref) (elem (i32.const 0) func $now $log)
+        (func $start call $now drop call $log)
+        (export "now" (func $now))
+        (func (export "f") (result funcref) ref.func $now)
+        """,
+    ),
+    "reorder-functions: by uses": Golden(
+        "reorder-functions",
+        """
+        (import "m" "f" (func $imported)) (func $seldom) (func $often) (func $never)
+        (func (export "f") call $often) (func (export "g") call $often call $seldom)
+        """,
+        """
+        (import "m" "f" (func $imported)) (func $often) (func $seldom)
+        (func (export "f") call $often) (func (export "g") call $often call $seldom) (func $never)
+        """,
+    ),
+    "reorder-functions: by size": Golden(
+        "reorder-functions{by=size}",
+        "(func $c nop nop) (func $a) (func $d nop nop nop) (func $b nop) (func $e nop)",
+        "(func $a) (func $b nop) (func $e nop) (func $c nop nop) (func $d nop nop nop)",
+    ),
+    "reorder-functions: by name, and some in front": Golden(
+        'reorder-functions{by=name,first="z y*"}',
+        '(func (export "x")) (func $c) (func $yy) (func $y) (func $a call $z) (func $z nop)',
+        '(func $z nop) (func $yy) (func $y) (func $a call $z) (func $c) (func (export "x"))',
+    ),
+    "dedupe-functions": Golden(
+        "dedupe-functions",
+        """
+        (type $t (func (param i32) (result i32))) (type $u (func (result i32)))
+        (func $a (type $t) local.get 0) (func $b (type $t) local.get 0)
+        (func $c (type $u) i32.const 1 call $a) (func $d (type $u) i32.const 1 call $b)
+        (func $e (type $u) (local i32) i32.const 1 call $a)
+        (func $f (type $t) call $d drop local.get 0)
+        (table 2 funcref) (elem (i32.const 0) func $a $b)
+        (global (export "g") funcref (ref.func $b))
+        (elem (table 0) (i32.const 0) funcref (ref.func $d) (ref.null func))
+        (export "c" (func $c)) (export "d" (func $d)) (func $s1) (func $s2) (start $s2)
+        """,
+        """
+        (type $t (func (param i32) (result i32))) (type $u (func (result i32)))
+        (func $a (type $t) local.get 0)
+        (func $c (type $u) i32.const 1 call $a)
+        (func $e (type $u) (local i32) i32.const 1 call $a)
+        (func $f (type $t) call $c drop local.get 0)
+        (table 2 funcref) (elem (i32.const 0) func $a $a)
+        (global (export "g") funcref (ref.func $a))
+        (elem (i32.const 0) funcref (ref.func $c) (ref.null func))
+        (export "c" (func $c)) (export "d" (func $c)) (func $s1) (start $s1)
+        """,
+    ),
+    "dedupe-functions: but for some": Golden(
+        "dedupe-functions{keep=b}",
+        "(func $a) (func $b) (func $c) (func $r call $r) (func $s call $s)",
+        "(func $a) (func $b) (func $r call $r) (func $s call $s)",
+    ),
 }

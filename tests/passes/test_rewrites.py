@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
 import pytest
 
+from corpus.engine import differences, run_calls
+from corpus.manifest import find
 from tests.modules import assembled, printed
 from tests.passes.rewrites import GOLDENS
 from tests.support import validate
-from wasmir import Module, Pipeline
+from wasmir import Module, PassError, Pipeline, UnsupportedError, WasmError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("name", GOLDENS)
@@ -22,7 +31,75 @@ def test_golden(name: str) -> None:
     assert validate(after) is None
     changed = any(report.counts.values())
     assert changed or after == before
-    # What it made leaves it nothing to do.
+    # What it made leaves it nothing to do, or there is nothing of that name any more.
     again = Module.from_bytes(after)
-    Pipeline.parse(golden.passes).run(again)
+    with suppress(PassError):
+        Pipeline.parse(golden.passes).run(again)
     assert again.to_bytes() == after
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("name", ["cpp-legacy-O0", "cpp-exnref-Oz", "cpp-longjmp-legacy-O2"])
+def test_programs_do_the_same(name: str, tmp_path: Path) -> None:
+    """Functions are merged and stand elsewhere, and tables have the same one twice."""
+    entry = find(name)
+    module = Module.from_file(entry.path)
+    for function in [each for each in module.functions if each.imported is None][::3]:
+        # A twin, which a table and some callers get instead.
+        twin = module.add_function(function.type)
+        twin._code = function.code
+        for element in module.elements:
+            element.items = [twin if item is function else item for item in element.items]
+    many = len(module.functions)
+    Pipeline.parse("reorder-functions{by=size},dedupe-functions,gc").run(module)
+    assert len(module.functions) < many
+    paths = [entry.path, tmp_path / "after.wasm"]
+    module.save(paths[1], keep_stale=True)
+    before, after = run_calls(paths)
+    assert differences(before, after) == []
+
+
+BAD = [
+    ("strip{sections=nam}", "strip: sections: nothing is called 'nam'; did you mean 'name'?"),
+    ("strip{keep=nam}", "strip: keep: nothing is called 'nam'; did you mean 'name'?"),
+    ("rename{exports=a}", "rename: exports: 'a' is no pair like old_*=new_*"),
+    ('rename{exports="a="}', "rename: exports: 'a=' is no pair like old_*=new_*"),
+    ('rename{exports="m=*"}', "rename: exports: 'm=*' is no pair like old_*=new_*"),
+    ('rename{exports="man=a"}', "rename: exports: nothing is called 'man'; did you mean 'main'?"),
+    ('rename{exports="*=a"}', "rename: exports: 2 would have the name 'a'"),
+    ('rename{imports="env.f=f"}', "rename: imports: 'f' has no dot behind the module"),
+    ('rename{modules="en=e"}', "rename: modules: nothing is called 'en'; did you mean 'env'?"),
+    ("snip", "snip: it doesn't say functions=, whose code it is about"),
+    ("snip{functions=mai}", "snip: functions: nothing is called 'mai'; did you mean 'main'?"),
+    ("snip{functions=main,how=x}", "snip: how: there is no 'x'; there are: trap, throw"),
+    ("snip{functions=env.f}", 'an import has no code to snip (in function 0 "f")'),
+    ("snip{functions=main,how=throw}", "it exports something else as __wasmir_snipped"),
+    ("externalize", "externalize: it doesn't say functions=, which are to be imported"),
+    ("externalize{functions=mane}", "externalize: functions: nothing is called 'mane'; did you"),
+    ('externalize{functions="main g"}', "externalize: env.g would be two imports"),
+    ("reorder-functions{by=us}", "reorder-functions: by: there is no 'us'; did you mean 'uses'?"),
+    ("reorder-functions{first=zz}", "reorder-functions: first: nothing is called 'zz'"),
+    ("dedupe-functions{keep=manu}", "dedupe-functions: keep: nothing is called 'manu'; did you"),
+]
+
+
+@pytest.mark.parametrize(("passes", "message"), BAD, ids=[passes for passes, _ in BAD])
+def test_what_makes_no_sense_is_refused(passes: str, message: str) -> None:
+    text = """(module (import "env" "f" (func $f)) (import "env" "g" (func))
+      (func (export "main")) (func $g (export "__wasmir_snipped")))"""
+    data = assembled(text)
+    module = Module.from_bytes(data)
+    [pass_] = Pipeline.parse(passes).passes
+    with pytest.raises(WasmError, match=re.escape(message)):
+        pass_.run(module)
+    assert module.to_bytes() == data
+
+
+@pytest.mark.parametrize(
+    "passes",
+    ["snip{functions=*}", "externalize{functions=*}", "reorder-functions", "dedupe-functions"],
+)
+def test_object_files_are_refused(passes: str) -> None:
+    module = Module.from_file(find("cpp-legacy-object").path)
+    with pytest.raises(UnsupportedError, match="relocatable object"):
+        Pipeline.parse(passes).run(module)

@@ -27,7 +27,7 @@ _HOMES = {
     "wasmir.binary.encode_code": "encode_body encode_instrs encode_items",
     "wasmir.binary.mentions": "code_mentions",
     "wasmir.binary.memo": "run_effects",
-    "wasmir.binary.shift": "renumbered_types",
+    "wasmir.binary.shift": "renumbered_types renumbering",
     "wasmir.binary.shift_locals": "shift_locals",
     "wasmir.binary.scan_code": "distinct_instructions raw_instructions",
     "wasmir.binary.insertion": "locals_end splice",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wasmir.isa.kinds import Kind
     from wasmir.isa.table import Row
 
-__all__ = ["Shift", "renumbered_types"]
+__all__ = ["Shift", "renumbered_types", "renumbering"]
 
 
 class Renumbering:
@@ -225,6 +225,11 @@ def renumbered_types(codes: Sequence[bytes], numbers: Mapping[int, int]) -> list
         frozenset({"type"}), lambda _space, number: numbers.get(number, number)
     )
     return [renumbering.body(code) for code in codes]
+
+
+def renumbering(spaces: frozenset[str], index: Callable[[str, int], int]) -> Renumbering:
+    """See :class:`wasmir.ir.codec.Renumbering`."""
+    return Renumbering(spaces, index)
 
 
 def _is_moved(module: Module, name: str) -> bool:

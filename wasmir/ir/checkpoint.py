@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wasmir.ir.imports import ExternKind
+
 if TYPE_CHECKING:
     from wasmir.ir.module import Module
 
@@ -51,6 +53,7 @@ class Checkpoint:
             else:
                 # Read since. The spaces that were, too, keep what it holds.
                 module._imports._go_back()
+            _restore_imported(module)
         if module._exports is not None:
             module._exports._items[:] = [export for export, _ in self._exports]
             for export, state in self._exports:
@@ -87,6 +90,15 @@ class Checkpoint:
         for function, type_, before in self._retyped:
             function._type = type_
             module._retyped[function] = before
+
+
+def _restore_imported(module: Module) -> None:
+    """What is imported is what imports are of."""
+    known = {import_.entity: import_ for import_ in module._imports or ()}
+    for kind in ExternKind:
+        space = module._spaces.get(kind.space)
+        for entity in () if space is None else space._numbered:
+            entity.imported = known.get(entity)
 
 
 def _functions(module: Module) -> list[Any]:

@@ -40,6 +40,7 @@ __all__ = [
     "CodeMentions",
     "Codec",
     "Printer",
+    "Renumbering",
     "Section",
     "Validator",
     "codec",
@@ -83,6 +84,18 @@ class CodeMentions(Protocol):
 
     def __getitem__(self, token: bytes) -> tuple[tuple[Row | None, Entity], ...]:
         """What a token mentions, and the instruction's row; ``None`` for locals."""
+        ...
+
+
+class Renumbering(Protocol):
+    """Code with other numbers for what it mentions of some index spaces; nothing is decoded for
+    that, and padded numbers keep their length. Raises MalformedError, and what gives the numbers
+    does.
+    """
+
+    def instructions(self, code: bytes) -> bytes: ...
+    def body(self, code: bytes) -> bytes:
+        """A function's code: locals, then instructions."""
         ...
 
 
@@ -139,6 +152,9 @@ class Codec(Protocol):
     def renumbered_types(
         self, codes: Sequence[bytes], numbers: Mapping[int, int]
     ) -> list[bytes]: ...
+    def renumbering(
+        self, spaces: frozenset[str], index: Callable[[str, int], int]
+    ) -> Renumbering: ...
     def run_effects(self, module: Module) -> Mapping[bytes, int]: ...
     def expand(self, body: Body) -> None: ...
     def dissolve(self, body: Body) -> None: ...

@@ -219,6 +219,22 @@ class Function(Importable):
         self._body = found.body
         return found
 
+    def replace_body(self, items: Iterable[Item] = ()) -> None:
+        """Put other code in the place of its own, without locals, and settle it. Parameters keep
+        their names. Raises UnsupportedError for an imported function, MalformedError.
+        """
+        from wasmir.ir.surgery import replace_body
+
+        replace_body(self, items)
+
+    def make_definition(self, items: Iterable[Item] = ()) -> None:
+        """Let the module define it, in front of all others that it does, with this body; one that
+        is defined gets another.
+        """
+        from wasmir.ir.surgery import make_definition
+
+        make_definition(self, items)
+
     def _track(self, tracking: Tracking) -> None:
         """Note what the fresh tree is like, where that is wanted."""
         body = self._body

@@ -25,3 +25,9 @@ class Global(Importable):
         self.type = type_
         self.init = init
         self.imported = None
+
+    def make_definition(self, init: Const) -> None:
+        """Let the module define it, in front of all others that it does, with an initial value."""
+        from wasmir.ir.surgery import make_definition
+
+        make_definition(self, init)

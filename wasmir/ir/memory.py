@@ -23,3 +23,9 @@ class Memory(Importable):
     def __init__(self, type_: MemoryType) -> None:
         self.type = type_
         self.imported = None
+
+    def make_definition(self) -> None:
+        """Let the module define it, in front of all others that it does."""
+        from wasmir.ir.surgery import make_definition
+
+        make_definition(self)

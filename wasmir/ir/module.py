@@ -640,6 +640,18 @@ class Module:
             raise ValueError(f"outlines may hide {mnemonic!r}; they show {sorted(OUTLINED)}")
         return codec().having(self.functions if functions is None else functions, mnemonic)
 
+    def redirect(self, instead: Mapping[I, I]) -> list[Function]:
+        """Let all that mentions some things (functions, globals, tables, ...; ``instead``'s keys)
+        mention others in their place, code that nobody decoded and exports included; the functions
+        whose code changed. Open bodies are settled: nodes of theirs are dead from then on.
+
+        Raises ValueError where one can't stand for the other, InvalidError for what the module
+        doesn't have, MalformedError.
+        """
+        from wasmir.ir.surgery import redirect
+
+        return redirect(self, instead)
+
     def edit_functions(
         self,
         edit: Callable[[Function], R],

@@ -57,6 +57,13 @@ class Element(Entity):
     def is_active(self) -> bool:
         return self.offset is not None
 
+    @property
+    def place(self) -> Table | None:
+        """The table that an active segment is copied to: the first where none is given."""
+        if self.offset is None:
+            return None
+        return self.module.tables[0] if self.table is None else self.table
+
 
 class Data(Entity):
     """A data segment; equal by identity. Active with a ``memory`` and an ``offset``, or passive."""
@@ -95,3 +102,10 @@ class Data(Entity):
     @property
     def is_active(self) -> bool:
         return self.offset is not None
+
+    @property
+    def place(self) -> Memory | None:
+        """The memory that an active segment is copied to: the first where none is given."""
+        if self.offset is None:
+            return None
+        return self.module.memories[0] if self.memory is None else self.memory

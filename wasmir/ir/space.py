@@ -107,6 +107,16 @@ class Importable(Entity):
     #: The import, where it is imported.
     imported: Import | None
 
+    def make_import(self, module: str, name: str) -> Import:
+        """Let the module import it instead of defining it: the last import of its sort. What it was
+        made of is gone; it stays the same object, so all that mentions it follows.
+
+        Of what is imported already, the import gets the names. ``make_definition`` goes back.
+        """
+        from wasmir.ir.surgery import make_import
+
+        return make_import(self, module, name)
+
 
 E = TypeVar("E", bound=Entity)
 
@@ -251,6 +261,13 @@ class Space(Sequence[E], Generic[E]):
         if self._positions is not None:
             self._positions[entity] = len(self._items) - 1
         return entity
+
+    def _replace(self, entity: E) -> None:
+        """Put an entity where it belongs now: between what is imported and what is defined."""
+        self._items.remove(entity)
+        place = sum(getattr(each, "imported", None) is not None for each in self._items)
+        self._items.insert(place, entity)
+        self._moved()
 
     # For checkpoints.
 

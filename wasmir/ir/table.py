@@ -25,3 +25,11 @@ class Table(Importable):
         self.type = type_
         self.init = init
         self.imported = None
+
+    def make_definition(self, init: Const | None = None) -> None:
+        """Let the module define it, in front of all others that it does. ``init`` is needed where
+        its elements can't be null.
+        """
+        from wasmir.ir.surgery import make_definition
+
+        make_definition(self, init)

@@ -30,3 +30,9 @@ class Tag(Importable):
         """What an exception with this tag carries."""
         func = self.type.func
         return () if func is None else func.params
+
+    def make_definition(self) -> None:
+        """Let the module define it, in front of all others that it does."""
+        from wasmir.ir.surgery import make_definition
+
+        make_definition(self)

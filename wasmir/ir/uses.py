@@ -257,7 +257,7 @@ class Reached:
         """Note which segments are active, and reach those that are so for their own sake."""
         segments: list[Element | Data] = [*self.module.elements, *self.module.data]
         for segment in segments:
-            place = _place(segment)
+            place = segment.place
             if place is None:
                 continue
             if place.imported is not None or not _surely_fits(segment, place):
@@ -320,11 +320,10 @@ def _outside_code(user: User) -> Iterable[Entity]:
             return (*user.group.types, *types_in(user.definition))
         case Element():
             items = [item for item in user.items if isinstance(item, Function)]
-            place = _place(user)
-            return (*types_in(user.type), *items, *(() if place is None else (place,)))
+            table = () if user.place is None else (user.place,)
+            return (*types_in(user.type), *items, *table)
         case Data():
-            place = _place(user)
-            return () if place is None else (place,)
+            return () if user.place is None else (user.place,)
         case Export():
             return (user.entity,)
         case Memory():
@@ -382,16 +381,6 @@ def _listed(item: Function | Const) -> Iterator[Function]:
     else:
         for instr in item.instrs:
             yield from (each for each in instr.immediates if isinstance(each, Function))
-
-
-def _place(segment: Data | Element) -> Memory | Table | None:
-    """The memory or table that an active segment is copied to."""
-    if segment.offset is None:
-        return None
-    module = segment.module
-    if isinstance(segment, Data):
-        return module.memories[0] if segment.memory is None else segment.memory
-    return module.tables[0] if segment.table is None else segment.table
 
 
 _PAGE_SIZE_LOG2 = 16
