@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from wasmir import Pass, PassError, PassReport
+from wasmir import DyLink, Pass, PassError, PassReport
 from wasmir.passes.patterns import unknown
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ class Rename(Pass):
 
     Each option is pairs ``old=new``, separated by blanks. In ``old`` each ``*`` stands for any
     text, and the first one in ``new`` for what the first one stood for, and so on. The first pair
-    that fits counts, and ``modules`` come before ``imports``, which are ``module.name``. Names of
-    the name section stay what they are.
+    that fits counts, and ``modules`` come before ``imports``, which are ``module.name``. What
+    ``dylink.0`` says of imports and exports follows; names of the name section stay what they are.
 
     Raises PassError for what is no pair, for one that fits nothing, for an import that would have
-    no ``.`` in its name, and for two exports that would have one name.
+    no ``.`` in its name, and for two exports that would have one name; MalformedError.
     """
 
     name: ClassVar[str] = "rename"
@@ -53,14 +53,16 @@ class Rename(Pass):
 
     def run(self, module: Module) -> PassReport:
         """Rename them, or raise and leave the module as it was."""
-        modules = self._renamed("modules", [each.module for each in module.imports])
-        places = [(modules[each.module], each.name) for each in module.imports]
+        before = [(each.module, each.name) for each in module.imports]
+        modules = self._renamed("modules", [each for each, _ in before])
+        places = [(modules[each], name) for each, name in before]
         imports = self._renamed("imports", [".".join(place) for place in places])
         places = [self._place(place, imports[".".join(place)]) for place in places]
         exports = self._renamed("exports", [each.name for each in module.exports])
         for name, times in Counter(exports.values()).items():
             if times > 1:
                 raise PassError(f"{self.name}: exports: {times} would have the name {name!r}")
+        _rename_flags(module, dict(zip(before, places, strict=True)), exports)
         report = PassReport(self.name)
         counts = Counter[str]()
         for import_, place in zip(module.imports, places, strict=True):
@@ -102,3 +104,14 @@ class Rename(Pass):
                     texts = zip(match.groups(), others, strict=False)
                     found[match.string] = first + "".join(map("".join, texts))
         return found | {name: name for name in pending}
+
+
+def _rename_flags(
+    module: Module, imports: dict[tuple[str, str], tuple[str, str]], exports: dict[str, str]
+) -> None:
+    """Let what dynamic linkers are told of imports and exports follow."""
+    dylink = DyLink.of(module)
+    if dylink is not None:
+        exported, imported = dylink.export_flags, dylink.import_flags
+        dylink.export_flags = {exports.get(name, name): bits for name, bits in exported.items()}
+        dylink.import_flags = {imports.get(place, place): bits for place, bits in imported.items()}

@@ -57,11 +57,13 @@ if TYPE_CHECKING:
         terminates,
     )
     from wasmir.ir.const import Const
+    from wasmir.ir.conventions import DyLink, DyLinkMemory, Producers, TargetFeatures
     from wasmir.ir.custom import Custom
     from wasmir.ir.effects import arity
     from wasmir.ir.encoded import Encoded
     from wasmir.ir.function import Function
     from wasmir.ir.global_ import Global
+    from wasmir.ir.image import MemoryImage, TableImage
     from wasmir.ir.imports import Export, ExternKind, Import
     from wasmir.ir.inject import Injector
     from wasmir.ir.local import Local
@@ -126,11 +128,13 @@ _HOMES = {
         "Node On Resume Rethrow Structured Try TryTable falls_through terminates"
     ),
     "wasmir.ir.const": "Const",
+    "wasmir.ir.conventions": "DyLink DyLinkMemory Producers TargetFeatures",
     "wasmir.ir.custom": "Custom",
     "wasmir.ir.effects": "arity",
     "wasmir.ir.encoded": "Encoded",
     "wasmir.ir.function": "Function",
     "wasmir.ir.global_": "Global",
+    "wasmir.ir.image": "MemoryImage TableImage",
     "wasmir.ir.imports": "Export ExternKind Import",
     "wasmir.ir.local": "Local",
     "wasmir.ir.inject": "Injector",
@@ -192,6 +196,8 @@ __all__ = [
     "Custom",
     "Data",
     "DialectWarning",
+    "DyLink",
+    "DyLinkMemory",
     "Element",
     "Encoded",
     "Entity",
@@ -220,6 +226,7 @@ __all__ = [
     "MalformedError",
     "Mapped",
     "Memory",
+    "MemoryImage",
     "MemoryType",
     "Mode",
     "Module",
@@ -235,6 +242,7 @@ __all__ = [
     "Pipeline",
     "Place",
     "Probe",
+    "Producers",
     "RawInstr",
     "Reached",
     "RefType",
@@ -251,8 +259,10 @@ __all__ = [
     "SubType",
     "Survey",
     "Table",
+    "TableImage",
     "TableType",
     "Tag",
+    "TargetFeatures",
     "Trait",
     "Try",
     "TryTable",

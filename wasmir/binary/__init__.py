@@ -10,7 +10,7 @@ import importlib
 
 _HOMES = {
     "wasmir.binary.blocks": "block_offsets block_sizes",
-    "wasmir.binary.customs": "require_target_feature tracking",
+    "wasmir.binary.customs": "tracking",
     "wasmir.binary.decode": (
         "read_data read_elements read_exports read_functions read_globals read_imports "
         "read_memories read_start read_tables read_tags read_types"

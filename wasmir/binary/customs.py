@@ -1,7 +1,6 @@
 """Custom sections that follow the code: what of them can be brought up to date, and what can't.
 
-Sources: tool-conventions, "The target features section", "Code Metadata"; specification, Appendix,
-"Custom Sections", for names.
+Sources: tool-conventions, "Code Metadata"; specification, Appendix, "Custom Sections", for names.
 """
 
 from __future__ import annotations
@@ -24,37 +23,12 @@ __all__ = [
     "METADATA",
     "Changed",
     "moved_metadata",
-    "require_target_feature",
     "stale_customs",
     "tracking",
 ]
 
-_USED = ord("+")
-
 METADATA = "metadata.code."
 """How the names of sections begin that hold code metadata."""
-
-
-def require_target_feature(module: Module, name: str) -> None:
-    custom = module.custom("target_features")
-    if custom is None:
-        return
-    reader = Reader(custom.data)
-    try:
-        entries = reader.vec(lambda entry: (entry.byte(), entry.name()))
-    except MalformedError:
-        # Not in the form that the conventions give it: nothing that could be kept true.
-        return
-    if any(known == name and prefix == _USED for prefix, known in entries):
-        return
-    entries = [(prefix, known) for prefix, known in entries if known != name]
-    entries.append((_USED, name))
-    writer = Writer()
-    writer.unsigned(len(entries))
-    for prefix, known in entries:
-        writer.byte(prefix)
-        writer.name(known)
-    custom.data = writer.getvalue()
 
 
 def tracking(module: Module) -> Tracking | None:

@@ -199,6 +199,13 @@ class _Changes:
             return None
         return None if entity.is_removed else entity.index
 
+    def _place_of_code(self, space: str, number: int) -> int | None:
+        """The same for what has code."""
+        function = self.module.functions.numbered(number)
+        if function is not None and function.imported is not None:
+            return None
+        return self._place(space, number)
+
     def _put(self, id_: int, count: int, pieces: list[_Piece]) -> None:
         """Note a vector of pieces as a section's content, if that isn't what the input has."""
         reader = content(self.module, id_)
@@ -226,7 +233,7 @@ class _Changes:
             return custom.data
         if not custom.name.startswith(METADATA) or not ("func" in self.moved or self.written):
             return None
-        data = moved_metadata(custom, self._place, self._moves_of)
+        data = moved_metadata(custom, self._place_of_code, self._moves_of)
         return None if data == custom.data else data
 
     # Where code went

@@ -38,6 +38,11 @@ class Custom:
         return len(self.data) if self._data is not None else self._source[2] - self._source[1]
 
     @property
+    def offset(self) -> int:
+        """Where the content stands in the input; 0 for one that was assigned."""
+        return 0 if self._data is not None else self._source[1]
+
+    @property
     def offset_bearing(self) -> bool:
         """Whether the content holds code offsets, which an edit of a function makes stale.
 

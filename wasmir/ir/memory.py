@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from wasmir.ir.space import Importable
 
 if TYPE_CHECKING:
+    from wasmir.ir.global_ import Global
+    from wasmir.ir.image import MemoryImage
     from wasmir.types import MemoryType
 
 __all__ = ["Memory"]
@@ -29,3 +31,12 @@ class Memory(Importable):
         from wasmir.ir.surgery import make_definition
 
         make_definition(self)
+
+    def image(self, base: Global | None = None) -> MemoryImage:
+        """What instantiation puts into it, by address, to be read and edited: ``image[start:stop]``
+        are bytes. With a ``base``, as ``__memory_base`` is one, addresses count from the value of
+        that global.
+        """
+        from wasmir.ir.image import MemoryImage
+
+        return MemoryImage(self, base)

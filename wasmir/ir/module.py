@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from wasmir.errors import StaleWarning
+from wasmir.errors import MalformedError, StaleWarning
 from wasmir.ir.bulk import bulk_work
 from wasmir.ir.checkpoint import Checkpoint
 from wasmir.ir.codec import Section, codec, printer, validator
@@ -319,12 +320,20 @@ class Module:
         return custom
 
     def remove_custom(self, custom: Custom) -> None:
-        """Leave a custom section out of what is written."""
+        """Leave a custom section out of what is written; names go with the section of names."""
+        if custom is self.custom("name"):
+            self._names = None
         self.sections = [section for section in self.sections if section.custom is not custom]
 
     def require_target_feature(self, name: str) -> None:
         """Note in the ``target_features`` section, where there is one, that a feature is used."""
-        codec().require_target_feature(self, name)
+        from wasmir.ir.conventions import TargetFeatures
+
+        # Where it isn't in its form, there is nothing that could be kept true.
+        with suppress(MalformedError):
+            features = TargetFeatures.of(self)
+            if features is not None:
+                features.require(name)
 
     def track_offsets(self) -> None:
         """Keep track of where the code of all functions goes, for :attr:`Encoded.offsets`.

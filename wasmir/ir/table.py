@@ -8,6 +8,8 @@ from wasmir.ir.space import Importable
 
 if TYPE_CHECKING:
     from wasmir.ir.const import Const
+    from wasmir.ir.global_ import Global
+    from wasmir.ir.image import TableImage
     from wasmir.types import TableType
 
 __all__ = ["Table"]
@@ -33,3 +35,12 @@ class Table(Importable):
         from wasmir.ir.surgery import make_definition
 
         make_definition(self, init)
+
+    def image(self, base: Global | None = None) -> TableImage:
+        """What instantiation puts into it, by slot, to be read and edited: ``image[slot]`` is a
+        function or a constant expression. With a ``base``, as ``__table_base`` is one, slots count
+        from the value of that global.
+        """
+        from wasmir.ir.image import TableImage
+
+        return TableImage(self, base)
