@@ -9,19 +9,22 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 __all__ = [
     "FOLDER",
     "MINIMUM_NODE",
+    "Argument",
     "Assertion",
     "Call",
+    "Calls",
     "EngineError",
     "NoEngineError",
     "Run",
@@ -30,6 +33,7 @@ __all__ = [
     "node",
     "node_version",
     "run_calls",
+    "run_each",
     "run_script",
     "run_spec",
 ]
@@ -40,6 +44,13 @@ MINIMUM_NODE: Final = (24, 15)
 FOLDER: Final = Path(__file__).parent
 """Where the scripts are."""
 _TIMEOUT: Final = 240.0
+
+
+Argument: TypeAlias = int | float | str
+"""A number; of an i64 its digits."""
+
+Calls: TypeAlias = Sequence[tuple[str, Sequence[Argument]]]
+"""Exports to be called, and with what."""
 
 
 class EngineError(Exception):
@@ -55,7 +66,7 @@ class Call:
     """One call, and all that could be seen of it."""
 
     export: str
-    arguments: tuple[int, ...]
+    arguments: tuple[Argument, ...]
     outcome: Mapping[str, Any]
     log: Sequence[Any]
     state: Mapping[str, Any]
@@ -136,7 +147,7 @@ def _how(reason: str) -> str:
 
 def run_calls(
     modules: Sequence[Path],
-    calls: Sequence[tuple[str, Sequence[int]]] | None = None,
+    calls: Calls | None = None,
     *,
     log_throws_at: int | None = None,
 ) -> list[Run]:
@@ -148,8 +159,16 @@ def run_calls(
     chosen: dict[str, object] = {} if calls is None else {"calls": calls}
     if log_throws_at is not None:
         chosen["log_throws_at"] = log_throws_at
-    request = [{"path": str(path), **chosen} for path in modules]
-    answer = run_script("calls.mjs", {"modules": request})
+    return _ran([{"path": str(path), **chosen} for path in modules])
+
+
+def run_each(modules: Sequence[tuple[Path, Calls]]) -> list[Run]:
+    """Make calls of its own in each module."""
+    return _ran([{"path": str(path), "calls": calls} for path, calls in modules])
+
+
+def _ran(modules: Sequence[Mapping[str, object]]) -> list[Run]:
+    answer = run_script("calls.mjs", {"modules": modules})
     return [
         Run(error=run["error"])
         if "error" in run

@@ -4,6 +4,7 @@
 //
 // Standard input: {"modules": [{"path": …, "calls": [[export, [argument…]], …] or absent,
 //   "log_throws_at": number or absent}, …]}; a log that throws does so when it is called for that time.
+//   An argument that is text is a BigInt.
 // Standard output: [{"calls": [{"export", "arguments", "outcome", "log", "state"}, …]} or {"error"}, …]
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -23,7 +24,12 @@ function run({ path, calls, log_throws_at }) {
   } catch (error) {
     return { error: `instantiation: ${error}` };
   }
-  return { calls: [...(calls ?? session.grid())].map(([name, args]) => session.call(name, args)) };
+  const value = (arg) => (typeof arg === "string" ? BigInt(arg) : arg);
+  const made = [];
+  for (const [name, args] of calls ?? session.grid()) {
+    made.push({ ...session.call(name, args.map(value)), arguments: args });
+  }
+  return { calls: made };
 }
 
 const { modules } = JSON.parse(readFileSync(0, "utf8"));

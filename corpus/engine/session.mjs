@@ -189,13 +189,23 @@ export class Session {
     for (const [name, value] of Object.entries(this.instance.exports)) {
       if (name.startsWith("__wasmir_")) continue; // what recovery adds
       if (value instanceof WebAssembly.Global) {
-        state[name] = this.show(value.value);
+        state[name] = this.global(value);
       } else if (value instanceof WebAssembly.Memory) {
         if (!this.digests.has(name)) this.digests.set(name, new MemoryDigest());
         state[name] = this.digests.get(name).of(value);
       }
     }
     return state;
+  }
+
+  global(global) {
+    try {
+      return this.show(global.value);
+    } catch (error) {
+      // A v128, or a reference to an exception.
+      if (error instanceof TypeError) return "not for JavaScript";
+      throw error;
+    }
   }
 
   // A text for a value: what compares equal is the same to WebAssembly, as far as JavaScript can tell.

@@ -1,15 +1,20 @@
-"""Random modules that end, here and in wasmtime: the same results, traps, memories and globals."""
+"""Random modules that end, here, in wasmtime and in Node: the same results, traps, memories and
+globals.
+"""
 
 from __future__ import annotations
 
 import math
 import os
 import subprocess
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from corpus.engine import run_each
+from tests.interp.session import run
 from tests.modules import SCALE, program
 from wasmir import Function, Module, NumType
 from wasmir.interp import (
@@ -26,10 +31,12 @@ from wasmir.interp import (
     f64_bits,
 )
 
-wasmtime = pytest.importorskip("wasmtime", reason="pip install wasmtime: the engine")
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+    from corpus.engine import Argument, Call, Calls, Run
 
 MODULES = 40 * SCALE
 SMITH = (
@@ -80,7 +87,7 @@ def calls_of(module: Module, seed: int) -> Iterator[tuple[str, list[Any]]]:
         if isinstance(export.entity, Function):
             type_ = export.entity.func_type
             if all(each in ARGUMENTS for each in (*type_.params, *type_.results)):
-                for _ in range(2):
+                for _ in range(6 if type_.params else 2):
                     yield export.name, [random.choice(ARGUMENTS[each]) for each in type_.params]
 
 
@@ -132,7 +139,7 @@ def ours(data: bytes, seed: int, nested: int) -> list[object]:
     return outcomes
 
 
-def theirs(data: bytes, seed: int) -> list[object]:
+def in_wasmtime(wasmtime: ModuleType, data: bytes, seed: int) -> list[object]:
     module = Module.from_bytes(data)
     config = wasmtime.Config()
     for feature in ("memory64", "multi_memory", "tail_call", "exceptions", "gc"):
@@ -168,13 +175,16 @@ def theirs(data: bytes, seed: int) -> list[object]:
     return outcomes
 
 
+FIRST = int(os.environ.get("WASMIR_SEED", "0"))
+
+
 def test_the_same_as_wasmtime() -> None:
-    first = int(os.environ.get("WASMIR_SEED", "0"))
+    wasmtime = pytest.importorskip("wasmtime", reason="pip install wasmtime: the engine")
     compared = unusable = 0
-    for seed in range(first, first + MODULES):
+    for seed in range(FIRST, FIRST + MODULES):
         data = module_of(seed)
         try:
-            expected = theirs(data, seed)
+            expected = in_wasmtime(wasmtime, data, seed)
         except wasmtime.WasmtimeError:
             unusable += 1  # it uses what this release of wasmtime doesn't have
             continue
@@ -190,3 +200,67 @@ def test_the_same_as_wasmtime() -> None:
     print(f"{compared} outcomes of {MODULES} modules compared, {unusable} modules not")
     assert unusable < MODULES / 2
     assert compared > MODULES
+
+
+# As many run in one process.
+BATCH = 20
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_same_as_node(tmp_path: Path) -> None:
+    """With memories, globals and the words of the trap after each call."""
+    compared = unusable = 0
+    for first in range(FIRST, FIRST + MODULES, BATCH):
+        work: list[tuple[Path, Calls]] = []
+        for seed in range(first, min(first + BATCH, FIRST + MODULES)):
+            path = tmp_path / f"{seed}.wasm"
+            path.write_bytes(module_of(seed))
+            work.append((path, for_node(Module.from_file(path), seed)))
+        for (path, calls), theirs in zip(work, run_each(work), strict=True):
+            if theirs.error is not None and "CompileError" in theirs.error:
+                unusable += 1  # it uses what this release of V8 doesn't have
+                continue
+            for nested in (15, -1):
+                compared += same_calls(path, calls, theirs, nested)
+    print(f"{compared} calls in {MODULES} modules compared, {unusable} modules not")
+    assert unusable < MODULES / 2
+    assert compared > MODULES
+
+
+def for_node(module: Module, seed: int) -> Calls:
+    """The calls, with digits for what is a BigInt there."""
+    found: list[tuple[str, list[Argument]]] = []
+    for name, args in calls_of(module, seed):
+        export = module.exports.find(name)
+        assert export is not None
+        assert isinstance(export.entity, Function)
+        type_ = export.entity.func_type
+        pairs = zip(args, type_.params, strict=True)
+        found.append((name, [str(arg) if kind is NumType.I64 else arg for arg, kind in pairs]))
+    return found
+
+
+def same_calls(path: Path, calls: Calls, theirs: Run, nested: int) -> int:
+    """How many calls did the same; fails at the first that didn't."""
+    program = Program(Module.from_file(path), nested=nested, fuel=True)
+    found = run(program, calls, fuel=5_000_000, bounds=Bounds(call_depth=3000))
+    where = f"{path.stem}, nested {nested}"
+    if found.error is not None and any(words in found.error for words in LIMITED):
+        return 0
+    if found.error is not None or theirs.error is not None:
+        assert (found.error is None) == (theirs.error is None), f"{where}: {found} {theirs}"
+        return 0
+    for at, (mine, other) in enumerate(zip(found.calls, theirs.calls, strict=True)):
+        if mine.outcome.get("trap") in (*LIMITED, "stack overflow"):
+            return at
+        assert numbers_of(mine) == numbers_of(other), f"{where}: {mine}, not {other}"
+    return len(found.calls)
+
+
+def numbers_of(call: Call) -> Call:
+    """Without references, which aren't told apart in the same order."""
+    prefixes = ("object ", "function ", "host value")
+    return replace(
+        call,
+        state={name: it for name, it in call.state.items() if not it.startswith(prefixes)},
+    )

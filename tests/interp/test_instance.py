@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from corpus.manifest import find
 from tests.modules import assembled
-from wasmir import Function, InvalidError, Module, NumType, Pipeline, UnsupportedError, ops, row_of
+from wasmir import Function, InvalidError, Module, NumType, UnsupportedError, ops, row_of
 from wasmir.cli import cli
 from wasmir.interp import (
     Bounds,
@@ -31,10 +30,8 @@ from wasmir.interp.emit import RULES
 from wasmir.isa.table import ROWS, Trait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from wasmir import Import
 
 UNSUPPORTED = {"stack-switching", "fp16"}
 """Proposals that aren't finished, and that nothing is there to hold an implementation against."""
@@ -312,50 +309,3 @@ def test_the_command(tmp_path: Path) -> None:
     )
     assert wasmir("div", "1", "x")[0] == 2
     assert wasmir("ever", "--fuel", "1000")[0] == 1
-
-
-CONVERTED = (
-    "cpp-legacy-O0",
-    "cpp-legacy-O2",
-    "cpp-handling-legacy-O2",
-    "cpp-construction-legacy-O2",
-)
-
-
-@pytest.mark.parametrize("name", CONVERTED)
-def test_converted_programs_do_the_same(name: str) -> None:
-    """Exports without parameters, before and after conversion, and flat as well as nested."""
-    before, after = (Module.from_bytes(find(name).path.read_bytes()) for _ in range(2))
-    Pipeline.parse("legacy-to-exnref").run(after)
-    outcomes = [
-        _outcomes(Program(module, nested=nested))
-        for module, nested in ((before, 15), (before, -1), (after, 15), (after, -1))
-    ]
-    assert len(outcomes[0]) > 0
-    assert outcomes.count(outcomes[0]) == len(outcomes)
-
-
-def _noting(calls: list[str]) -> Callable[[Import, tuple[object, ...]], None]:
-    return lambda each, args: calls.append(f"{each}{args}")
-
-
-def _outcomes(program: Program) -> dict[str, str]:
-    from wasmir.interp.imports import placeholders
-
-    found = {}
-    for export in program.module.exports:
-        if not isinstance(export.entity, Function):
-            continue
-        calls: list[str] = []
-        imports, connect = placeholders(program, _noting(calls))
-        instance = Instance(program, imports)
-        connect(instance)
-        args = [3] * len(export.entity.func_type.params)
-        try:
-            outcome = repr(instance.invoke(export.name, *args))
-        except WasmException as exception:
-            outcome = f"exception {len(exception.payload)}"
-        except Trap as trap:
-            outcome = trap.reason
-        found[export.name] = f"{outcome}; {calls}"
-    return found
