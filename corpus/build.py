@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["build", "can_rebuild", "record", "wasm_tools"]
 
 _GENERATORS: Final = {"deep.py": deep.text}
+_C_FLAGS: Final = (
+    "--target=wasm32-unknown-unknown",
+    "-ffreestanding",
+    "-Wall",
+    "-Wextra",
+)
 _CPP_FLAGS: Final = (
     "--target=wasm32-unknown-unknown",
     "-ffreestanding",
@@ -98,6 +104,10 @@ def build(module: Module) -> bytes:
             text = folder / "module.wat"
             text.write_text(_GENERATORS[module.source.name](), encoding="utf-8")
             _run([wasm_tools(), "parse", str(text), "-o", str(out)])
+        elif module.producer == "c":
+            source, compiled = module.source.relative_to(CORPUS).as_posix(), str(folder / "out.o")
+            _zig("clang", *_C_FLAGS, *module.flags, "-c", source, "-o", compiled)
+            _zig("wasm-ld", "--no-entry", *_LINK_FLAGS_WITHOUT_DEBUG, compiled, "-o", str(out))
         elif module.producer == "cpp-object":
             _compile(module, module.source, out)
         elif module.producer == "cpp":
