@@ -66,7 +66,7 @@ def _select(e: Emitter, _immediates: tuple[Any, ...]) -> None:
 
 @rule("local.get")
 def _local_get(e: Emitter, immediates: tuple[Any, ...]) -> None:
-    e.stack.append(e.variable(f"l{immediates[0]}"))
+    e.stack.append(e.local(f"l{immediates[0]}"))
 
 
 @rule("local.set")
@@ -78,7 +78,7 @@ def _local_set(e: Emitter, immediates: tuple[Any, ...]) -> None:
 def _local_tee(e: Emitter, immediates: tuple[Any, ...]) -> None:
     name = f"l{immediates[0]}"
     e.assign(name, e.pop())
-    e.stack.append(e.variable(name))
+    e.stack.append(e.local(name))
 
 
 @rule("global.get")

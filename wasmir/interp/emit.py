@@ -25,6 +25,9 @@ __all__ = ["RULES", "Emitter", "Expr", "rule"]
 # Parentheses within parentheses cost the parser of Python stack, of which there is an end.
 _DEEPEST = 16
 
+# More bits than any integer has.
+UNKNOWN = 1 << 10
+
 MASKS = {32: "4294967295", 64: "18446744073709551615"}
 _NOTHING: frozenset[str] = frozenset()
 
@@ -33,10 +36,12 @@ class Expr:
     """The text of an expression.
 
     ``variables`` are those that it reads; ``wide`` is 0, or how many bits of it count; ``const``
-    is its value where that is known.
+    is its value where that is known. Integers are less than ``1 << bits``, once they are masked if
+    they are wide. ``narrow`` is the text of a wide one's exact value where there is a better way to
+    it than masking.
     """
 
-    __slots__ = ("const", "depth", "impure", "text", "variables", "wide")
+    __slots__ = ("bits", "const", "depth", "impure", "narrow", "text", "variables", "wide")
 
     def __init__(
         self,
@@ -47,6 +52,8 @@ class Expr:
         wide: int = 0,
         depth: int = 0,
         const: int | None = None,
+        bits: int = UNKNOWN,
+        narrow: str = "",
     ) -> None:
         self.text = text
         self.variables = variables
@@ -54,11 +61,19 @@ class Expr:
         self.wide = wide
         self.depth = depth
         self.const = const
+        self.bits = bits
+        self.narrow = narrow
 
     @property
     def exact(self) -> str:
         """The text, masked where it has to be."""
-        return f"({self.text} & {MASKS[self.wide]})" if self.wide else self.text
+        if not self.wide:
+            return self.text
+        return self.narrow or f"({self.text} & {MASKS[self.wide]})"
+
+    def fits(self, bits: int) -> bool:
+        """Whether its text is known to give an integer of so many bits."""
+        return self.bits <= bits and not self.wide
 
     @property
     def is_simple(self) -> bool:
@@ -67,7 +82,7 @@ class Expr:
 
 
 def constant(value: int) -> Expr:
-    return Expr(str(value), const=value)
+    return Expr(str(value), const=value, bits=value.bit_length())
 
 
 class Emitter:
@@ -91,6 +106,10 @@ class Emitter:
         self.tails = False
         self._temps = 0
         self._variables: dict[str, Expr] = {}
+        # What is known of locals until control flow divides or meets: how many bits their values
+        # have, and which of them stand in a variable twice, one after the other.
+        self._bits: dict[str, int] = {}
+        self._doubled: set[str] = set()
         # Where the fuel for the instructions of the current segment is to be taken, and how many.
         self._segment: int | None = None
         self._segment_indent = ""
@@ -118,6 +137,22 @@ class Emitter:
             found = self._variables[name] = Expr(name, frozenset({name}))
         return found
 
+    def local(self, name: str) -> Expr:
+        """A local, with what is known of it here."""
+        bits = self._bits.get(name)
+        if bits is None:
+            return self.variable(name)
+        return Expr(name, frozenset((name,)), bits=bits)
+
+    def doubled(self, local: Expr, width: int) -> Expr:
+        """A local's value twice, one after the other, in a variable."""
+        name = f"d{local.text}"
+        if name not in self._doubled:
+            self.settle_readers(name)
+            self.line(f"{name} = {local.text} * {(1 << width) + 1}")
+            self._doubled.add(name)
+        return self.variable(name)
+
     def push(self, expr: Expr) -> None:
         if expr.depth > _DEEPEST or (self.trace and not expr.is_simple):
             expr = self.settled(expr)
@@ -139,6 +174,8 @@ class Emitter:
         *operands: Expr,
         impure: bool = False,
         wide: int = 0,
+        bits: int = UNKNOWN,
+        narrow: str = "",
     ) -> None:
         """Push an expression made of operands, of which the template has the text."""
         if len(operands) == 1:
@@ -151,11 +188,21 @@ class Emitter:
                 variables = variables | each.variables if variables else each.variables
                 depth = max(depth, each.depth)
                 impure = impure or each.impure
-        self.push(Expr(template, variables, impure=impure, wide=wide, depth=depth + 1))
+        self.push(
+            Expr(
+                template,
+                variables,
+                impure=impure,
+                wide=wide,
+                depth=depth + 1,
+                bits=bits,
+                narrow=narrow,
+            )
+        )
 
-    def trapping(self, text: str, *operands: Expr, wide: int = 0) -> None:
+    def trapping(self, text: str, *operands: Expr, wide: int = 0, bits: int = UNKNOWN) -> None:
         """Push an expression that can trap: it begins on a line of its own, below its place."""
-        self.op(f"(\n#{self.ordinal}\n{text}", *operands, impure=True, wide=wide)
+        self.op(f"(\n#{self.ordinal}\n{text}", *operands, impure=True, wide=wide, bits=bits)
 
     def reading(self, text: str, *operands: Expr) -> None:
         """Push an expression that reads what statements can change, and can't trap."""
@@ -167,7 +214,7 @@ class Emitter:
         name = f"t{self._temps}"
         self._temps += 1
         self.line(f"{name} = {expr.exact}")
-        return self.variable(name)
+        return Expr(name, frozenset((name,)), bits=expr.bits)
 
     def simple(self, expr: Expr) -> Expr:
         """The same, to be written down several times."""
@@ -209,7 +256,7 @@ class Emitter:
             if name[0] == "s":
                 if expr.text != f"s{at}":
                     return False
-            elif name in self.assigned:
+            elif name in self.assigned or name[0] == "d":
                 return False
         return True
 
@@ -241,6 +288,11 @@ class Emitter:
         self.order(expr)
         self.settle_readers(name)
         self.line(f"{name} = {expr.exact}")
+        self._doubled.discard(f"d{name}")
+        if expr.bits < UNKNOWN:
+            self._bits[name] = expr.bits
+        else:
+            self._bits.pop(name, None)
         self.rest()
 
     def to_slots(self, exprs: Iterable[Expr], first: int) -> None:
@@ -287,6 +339,8 @@ class Emitter:
             )
         self._segment = None
         self._count = 0
+        self._bits.clear()
+        self._doubled.clear()
 
     def count(self) -> None:
         """An instruction comes."""

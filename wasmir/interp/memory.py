@@ -13,7 +13,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from wasmir.interp import floats
-from wasmir.interp.emit import MASKS, Emitter, Expr, rule
+from wasmir.interp.emit import MASKS, UNKNOWN, Emitter, Expr, rule
 from wasmir.interp.faults import Trap
 from wasmir.types import NumType
 
@@ -65,7 +65,7 @@ def entity_name(e: Emitter, memory: Any) -> str:
 # Loads and stores
 
 
-def _load(name: str, template: str, *, wide: int = 0) -> None:
+def _load(name: str, template: str, *, wide: int = 0, bits: int = UNKNOWN) -> None:
     """``{0}`` is the memory, ``{1}`` the address."""
 
     @rule(name)
@@ -73,42 +73,47 @@ def _load(name: str, template: str, *, wide: int = 0) -> None:
         memarg: MemArg = immediates[0]
         base = e.pop()
         text = template.format(memory_name(e, memarg.memory), address(e, base, memarg))
-        e.trapping(f"{text})", base, wide=wide)
+        e.trapping(f"{text})", base, wide=wide, bits=bits)
 
 
-def _store(name: str, template: str) -> None:
-    """``{0}`` is the memory, ``{1}`` the address, ``{2}`` the value as it is, ``{3}`` masked."""
+def _store(name: str, template: str, size: int = UNKNOWN) -> None:
+    """``{0}`` is the memory, ``{1}`` the address, ``{2}`` the value, in so many bits."""
 
     @rule(name)
     def emit(e: Emitter, immediates: tuple[Any, ...]) -> None:
         memarg: MemArg = immediates[0]
         value = e.pop()
         base = e.pop()
-        text = template.format(
-            memory_name(e, memarg.memory), address(e, base, memarg), value.text, value.exact
-        )
+        mask = (1 << size) - 1
+        if value.const is not None:
+            shown = str(value.const & mask)
+        elif size == UNKNOWN or value.fits(size):
+            shown = value.exact
+        else:
+            shown = f"{value.text} & {mask}"
+        text = template.format(memory_name(e, memarg.memory), address(e, base, memarg), shown)
         e.statement(text, base, value)
 
 
 def _scalars() -> None:
-    _load("i32.load", "get32({0}, {1})[0]")
-    _load("i64.load", "get64({0}, {1})[0]")
+    _load("i32.load", "get32({0}, {1})[0]", bits=32)
+    _load("i64.load", "get64({0}, {1})[0]", bits=64)
     _load("f32.load", "load32({0}, {1})")
     _load("f64.load", "get64f({0}, {1})[0]")
-    _store("i32.store", "put32({0}, {1}, {3})")
-    _store("i64.store", "put64({0}, {1}, {3})")
+    _store("i32.store", "put32({0}, {1}, {2})")
+    _store("i64.store", "put64({0}, {1}, {2})")
     _store("f32.store", "store32({0}, {1}, {2})")
     _store("f64.store", "put64f({0}, {1}, {2})")
     for width in (32, 64):
-        _load(f"i{width}.load8_u", "{0}[{1}]")
+        _load(f"i{width}.load8_u", "{0}[{1}]", bits=8)
         _load(f"i{width}.load8_s", "get8s({0}, {1})[0]", wide=width)
-        _load(f"i{width}.load16_u", "get16({0}, {1})[0]")
+        _load(f"i{width}.load16_u", "get16({0}, {1})[0]", bits=16)
         _load(f"i{width}.load16_s", "get16s({0}, {1})[0]", wide=width)
-        _store(f"i{width}.store8", "{0}[{1}] = {2} & 255")
-        _store(f"i{width}.store16", "put16({0}, {1}, {2} & 65535)")
-    _load("i64.load32_u", "get32({0}, {1})[0]")
+        _store(f"i{width}.store8", "{0}[{1}] = {2}", 8)
+        _store(f"i{width}.store16", "put16({0}, {1}, {2})", 16)
+    _load("i64.load32_u", "get32({0}, {1})[0]", bits=32)
     _load("i64.load32_s", "get32s({0}, {1})[0]", wide=64)
-    _store("i64.store32", "put32({0}, {1}, {2} & 4294967295)")
+    _store("i64.store32", "put32({0}, {1}, {2})", 32)
 
 
 # Whole memories and ranges
@@ -297,9 +302,7 @@ def _atomics() -> None:
             sign = "_u" if narrow else ""
             where = f"{{0}}, aligned({{1}}, {size >> 3})"
             _load(f"{type_}.atomic.load{narrow}{sign}", f"get{size}({where})[0]")
-            _store(
-                f"{type_}.atomic.store{narrow}", f"put{size}({where}, {{2}} & {(1 << size) - 1})"
-            )
+            _store(f"{type_}.atomic.store{narrow}", f"put{size}({where}, {{2}})", size)
             for change, function in _CHANGES.items():
                 HELPERS[f"{change}{size}"] = _changing(function, size)
                 _atomic(f"{type_}.atomic.rmw{narrow}.{change}{sign}", f"{change}{size}", 1)

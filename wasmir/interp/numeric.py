@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from wasmir.interp import floats
-from wasmir.interp.emit import MASKS, Emitter, Expr, constant, rule
+from wasmir.interp.emit import MASKS, UNKNOWN, Emitter, Expr, constant, rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,14 +73,52 @@ def _ring(name: str, operator: str, width: int) -> None:
     def emit(e: Emitter, _: tuple[Any, ...]) -> None:
         b = e.pop()
         a = e.pop()
-        negative = b.const is not None and b.const >> width - 1 and operator in "+-"
-        if negative:
-            text = f"({a.text} {'-+'[operator == '-']} {(1 << width) - (b.const or 0)})"
-        elif operator == "*":
-            text = f"({a.exact} * {b.exact})"
+        if operator == "*":
+            _product(e, a, b, width)
+        elif b.const is not None:
+            step = b.const if operator == "+" else -b.const & (1 << width) - 1
+            _step(e, a, step, width)
+        elif operator == "+" and a.const is not None:
+            _step(e, b, a.const, width)
         else:
             text = f"({a.text} {operator} {b.text})"
-        e.op(text, a, b, wide=width)
+            bits = max(a.bits, b.bits) + 1
+            if a.wide or b.wide:
+                e.op(text, a, b, wide=width)
+            elif operator == "-":
+                narrow = f"(w if (w := {a.text} - {b.text}) >= 0 else w + {1 << width})"
+                e.op(text, a, b, wide=width, narrow=narrow)
+            elif bits <= width:
+                e.op(text, a, b, bits=bits)
+            else:
+                e.op(text, a, b, wide=width)
+
+
+def _product(e: Emitter, a: Expr, b: Expr, width: int) -> None:
+    bits = a.bits + b.bits
+    wide = 0 if bits <= width else width
+    e.op(f"({a.exact} * {b.exact})", a, b, wide=wide, bits=bits if not wide else UNKNOWN)
+
+
+def _step(e: Emitter, a: Expr, step: int, width: int) -> None:
+    """A sum with a constant. Looking whether it overflows takes less time than masking does."""
+    negative = (1 << width) - step
+    down = step >> width - 1
+    text = f"({a.text} - {negative})" if down else f"({a.text} + {step})"
+    bits = max(a.bits, step.bit_length()) + 1
+    if not down and bits <= width and not a.wide:
+        e.op(text, a, bits=bits)
+        return
+    narrow = ""
+    if a.is_simple and not a.wide:
+        name = a.text
+        if negative == 1:
+            narrow = f"({name} - 1 if {name} else {step})"
+        elif down:
+            narrow = f"({name} - {negative} if {name} >= {negative} else {name} + {step})"
+        elif step:
+            narrow = f"({name} + {step} if {name} < {negative} else {name} - {negative})"
+    e.op(text, a, wide=width, narrow=narrow)
 
 
 def _bitwise(name: str, operator: str, width: int) -> None:
@@ -88,8 +126,16 @@ def _bitwise(name: str, operator: str, width: int) -> None:
     def emit(e: Emitter, _: tuple[Any, ...]) -> None:
         b = e.pop()
         a = e.pop()
-        wide = width if (a.wide and b.wide if operator == "&" else a.wide or b.wide) else 0
-        e.op(f"({a.text} {operator} {b.text})", a, b, wide=wide)
+        if operator == "&":
+            wide = width if a.wide and b.wide else 0
+            bits = min(each.bits for each in (a, b) if wide or not each.wide)
+        else:
+            wide = width if a.wide or b.wide else 0
+            bits = max(a.bits, b.bits)
+        e.op(f"({a.text} {operator} {b.text})", a, b, wide=wide, bits=bits)
+
+
+_SWAPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
 def _compare(name: str, operator: str, width: int) -> None:
@@ -99,10 +145,46 @@ def _compare(name: str, operator: str, width: int) -> None:
     def emit(e: Emitter, _: tuple[Any, ...]) -> None:
         b = e.pop()
         a = e.pop()
-        if sign == "s":
-            e.op(f"({_biased(a, width)} {operator} {_biased(b, width)})", a, b)
+        if sign == "s" and not (a.fits(width - 1) and b.fits(width - 1)):
+            e.op(f"({_signed_order(a, operator, b, width)})", a, b, bits=1)
         else:
-            e.op(f"({a.exact} {operator} {b.exact})", a, b)
+            e.op(f"({a.exact} {operator} {b.exact})", a, b, bits=1)
+
+
+def _signed_order(a: Expr, operator: str, b: Expr, width: int) -> str:
+    """A comparison of signed integers, given unsigned: with no arithmetic if that can be."""
+    if a.const is not None and b.const is None:
+        return _signed_order(b, _SWAPPED[operator], a, width)
+    half = 1 << width - 1
+    if b.const is not None:
+        found = _order_to_constant(a, operator, b.const, half)
+        if found:
+            return found
+    elif a.is_simple and b.is_simple and not a.wide and not b.wide:
+        return (
+            f"{a.text} {operator} {b.text} if {a.text} ^ {b.text} < {half}"
+            f" else {b.text} {operator} {a.text}"
+        )
+    return f"{_biased(a, width)} {operator} {_biased(b, width)}"
+
+
+def _order_to_constant(a: Expr, operator: str, const: int, half: int) -> str:
+    """What is negative is what is at least ``half``. Empty where the operand would have to be
+    evaluated twice.
+    """
+    value = a.exact
+    if const == 0 and operator == "<":
+        return f"{value} >= {half}"
+    if (const == 0 and operator == ">=") or (const == 2 * half - 1 and operator == ">"):
+        return f"{value} < {half}"
+    if operator[0] == ">" and const < half:
+        return f"{const} {_SWAPPED[operator]} {value} < {half}"
+    if operator[0] == "<" and const >= half:
+        return f"{half} <= {value} {operator} {const}"
+    if not a.is_simple or a.wide:
+        return ""
+    other = f"{value} >= {half}" if const < half else f"{value} < {half}"
+    return f"{value} {operator} {const} or {other}"
 
 
 def _shift(name: str, width: int) -> None:
@@ -116,11 +198,17 @@ def _shift(name: str, width: int) -> None:
         if operation in ("rotl", "rotr"):
             _rotate(e, a, b, width, left=operation == "rotl")
             return
-        by = f"({b.text} & {width - 1})" if b.const is None else str(b.const & width - 1)
+        known = None if b.const is None else b.const & width - 1
+        by = f"({b.text} & {width - 1})" if known is None else str(known)
         if operation == "shl":
-            e.op(f"({a.text} << {by})", a, b, wide=width)
-        elif operation == "shr_u":
-            e.op(f"({a.exact} >> {by})", a, b)
+            bits = a.bits + (width if known is None else known)
+            if bits <= width and not a.wide:
+                e.op(f"({a.text} << {by})", a, b, bits=bits)
+            else:
+                e.op(f"({a.text} << {by})", a, b, wide=width)
+        elif operation == "shr_u" or a.fits(width - 1):
+            bits = min(a.bits, width) - (known or 0)
+            e.op(f"({a.exact} >> {by})", a, b, bits=max(bits, 0))
         else:
             e.op(f"(({a.exact} ^ {bias}) - {bias} >> {by})", a, b, wide=width)
 
@@ -130,12 +218,13 @@ def _rotate(e: Emitter, a: Expr, b: Expr, width: int, *, left: bool) -> None:
         e.op(f"rotate_{'left' if left else 'right'}{width}({a.exact}, {b.text})", a, b)
         return
     by = b.const & width - 1
-    if not left:
-        by = -by & width - 1
-    if not a.is_simple or a.wide:
-        # Both operands are evaluated now, and what is impure below them before them.
-        a = e.settled(a)
-    e.op(f"({a.text} << {by} | {a.text} >> {width - by})", a, wide=width)
+    # Of the value twice, one after the other, a part.
+    right = -by & width - 1 if left else by
+    if a.text[0] == "l" and a.is_simple and not a.wide:
+        double = e.doubled(a, width)
+        e.op(f"({double.text} >> {right})", double, wide=width)
+        return
+    e.op(f"({a.exact} * {(1 << width) + 1} >> {right})", a, wide=width)
 
 
 @helper
@@ -193,12 +282,14 @@ def _divide(name: str, width: int) -> None:
         if operation in ("div_u", "rem_u"):
             operator = "//" if operation == "div_u" else "%"
             text = f"({a.exact} {operator} {b.exact})"
+            bits = a.bits
         else:
             text = f"{operation}{width}({a.exact}, {b.exact})"
+            bits = UNKNOWN
         if b.const and (operation != "div_s" or b.const != (1 << width) - 1):
-            e.op(text, a, b)
+            e.op(text, a, b, bits=bits)
         else:
-            e.trapping(f"{text})", a, b)
+            e.trapping(f"{text})", a, b, bits=bits)
 
 
 @helper
@@ -206,13 +297,13 @@ def trailing_zeros(a: int, width: int) -> int:
     return (a & -a).bit_length() - 1 if a else width
 
 
-def _unary(name: str, template: str, *, wide: int = 0, raw: bool = False) -> None:
-    """``{}`` is the operand; ``raw`` where its lowest bits are all that counts."""
+def _unary(name: str, template: str, *, bits: int = UNKNOWN) -> None:
+    """``{}`` is the operand."""
 
     @rule(name)
     def emit(e: Emitter, _: tuple[Any, ...]) -> None:
         a = e.pop()
-        e.op(template.format(a.text if raw else a.exact), a, wide=wide)
+        e.op(template.format(a.exact), a, bits=bits)
 
 
 def _binary(name: str, template: str) -> None:
@@ -232,7 +323,30 @@ def _trapping(name: str, template: str) -> None:
 
 def _extend(name: str, source: int, target: int) -> None:
     bias, mask = 1 << source - 1, (1 << source) - 1
-    _unary(name, f"((({{}} & {mask}) ^ {bias}) - {bias})", wide=target, raw=True)
+
+    @rule(name)
+    def emit(e: Emitter, _: tuple[Any, ...]) -> None:
+        a = e.pop()
+        if a.fits(source - 1):
+            e.stack.append(a)
+        else:
+            masked = a.text if a.fits(source) else f"({a.text} & {mask})"
+            e.op(f"(({masked} ^ {bias}) - {bias})", a, wide=target)
+
+
+@rule("i32.wrap_i64")
+def _wrap(e: Emitter, _: tuple[Any, ...]) -> None:
+    a = e.pop()
+    if a.fits(32):
+        e.stack.append(a)
+    else:
+        e.op(a.text, a, wide=32)
+
+
+@rule("i64.extend_i32_u")
+def _extend_unsigned(e: Emitter, _: tuple[Any, ...]) -> None:
+    a = e.pop()
+    e.op(a.exact, a, bits=min(a.bits, 32))
 
 
 def _integers() -> None:
@@ -247,20 +361,18 @@ def _integers() -> None:
             _compare(f"{type_}.{name}_s", operator, width)
         _compare(f"{type_}.eq", "==", width)
         _compare(f"{type_}.ne", "!=", width)
-        _unary(f"{type_}.eqz", "(not {})")
+        _unary(f"{type_}.eqz", "(not {})", bits=1)
         for name in ("shl", "shr_s", "shr_u", "rotl", "rotr"):
             _shift(f"{type_}.{name}", width)
         for name in ("div_s", "div_u", "rem_s", "rem_u"):
             _divide(f"{type_}.{name}", width)
         HELPERS[f"div_s{width}"], HELPERS[f"rem_s{width}"] = _divide_signed(width)
-        _unary(f"{type_}.clz", f"({width} - ({{}}).bit_length())")
-        _unary(f"{type_}.ctz", f"trailing_zeros({{}}, {width})")
-        _unary(f"{type_}.popcnt", "({}).bit_count()")
+        _unary(f"{type_}.clz", f"({width} - ({{}}).bit_length())", bits=7)
+        _unary(f"{type_}.ctz", f"trailing_zeros({{}}, {width})", bits=7)
+        _unary(f"{type_}.popcnt", "({}).bit_count()", bits=7)
         for size in (8, 16, 32):
             if size < width:
                 _extend(f"{type_}.extend{size}_s", size, width)
-    _unary("i32.wrap_i64", "{}", wide=32, raw=True)
-    _unary("i64.extend_i32_u", "{}")
     _extend("i64.extend_i32_s", 32, 64)
 
 

@@ -15,7 +15,8 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from wasmir.interp import floats
-from wasmir.interp.emit import Emitter, rule
+from wasmir.interp.emit import UNKNOWN, Emitter, rule
+from wasmir.interp.lanes import ALL, Lanes
 from wasmir.interp.memory import address, memory_name
 from wasmir.isa.table import BY_NAME
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["HELPERS"]
 
 HELPERS: dict[str, Any] = {}
-
-_ALL = (1 << 128) - 1
 
 # Lanes
 
@@ -140,11 +139,11 @@ def _clamped(change: Callable[[int, int], int], low: int, high: int) -> Callable
 
 
 def _bitwise() -> None:
-    _inline("v128.not", f"({{0}} ^ {_ALL})", 1)
+    _inline("v128.not", f"({{0}} ^ {ALL})", 1)
     _inline("v128.and", "({0} & {1})", 2)
     _inline("v128.or", "({0} | {1})", 2)
     _inline("v128.xor", "({0} ^ {1})", 2)
-    _inline("v128.andnot", f"({{0}} & ({{1}} ^ {_ALL}))", 2)
+    _inline("v128.andnot", f"({{0}} & ({{1}} ^ {ALL}))", 2)
     _inline("v128.any_true", "({0} != 0)", 1)
     _define("v128.bitselect", select, 3)
 
@@ -156,35 +155,15 @@ def select(a: int, b: int, mask: int) -> int:
 def _integers(width: int) -> None:
     shape = _INTEGERS[width]
     unsigned, signed, join = _unsigned[width], _signed[width], _joined[width]
-    ones = sum(1 << at for at in range(0, 128, width))
-    high, full = ones << width - 1, (1 << width) - 1
-    low = _ALL ^ high
-
-    # All lanes at a time: what would carry into the next lane is left out, and put right.
-    def add(a: int, b: int) -> int:
-        return (a & low) + (b & low) ^ (a ^ b) & high
-
-    def sub(a: int, b: int) -> int:
-        return (a | high) - (b & low) ^ (a ^ ~b) & high
-
-    _define(f"{shape}.add", add, 2)
-    _define(f"{shape}.sub", sub, 2)
-    _define(f"{shape}.neg", lambda a: sub(0, a), 1)
-    _unary(f"{shape}.abs", abs, signed, join)
-    _define(f"{shape}.splat", lambda a: (a & full) * ones, 1)
+    full = (1 << width) - 1
+    for name, (function, operands) in Lanes(width).operations().items():
+        _define(f"{shape}.{name}", function, operands)
     _define(f"{shape}.all_true", lambda a: 0 not in unsigned(a), 1)
-
-    def bitmask(a: int) -> int:
-        return sum(1 << at for at, lane in enumerate(signed(a)) if lane < 0)
-
-    _define(f"{shape}.bitmask", bitmask, 1)
-    _shifts(width)
-    _comparisons(width)
-    if width < 64:
-        _define(f"{shape}.extract_lane_u", lambda a, lane: a >> lane * width & full, 1)
-    _define(f"{shape}.extract_lane", lambda a, lane: a >> lane * width & full, 1)
-    mask = 0xFFFFFFFF
-    _define(f"{shape}.extract_lane_s", lambda a, lane: signed(a)[lane] & mask, 1)
+    _define(f"{shape}.bitmask", _bitmask_of_bytes if width == 8 else _bitmask(width), 1)
+    _extract(f"{shape}.extract_lane_u" if width < 32 else f"{shape}.extract_lane", width)
+    if width < 32:
+        mask = 0xFFFFFFFF
+        _define(f"{shape}.extract_lane_s", lambda a, lane: signed(a)[lane] & mask, 1)
 
     def replace(a: int, value: int, lane: int) -> int:
         return a & ~(full << lane * width) | (value & full) << lane * width
@@ -192,17 +171,8 @@ def _integers(width: int) -> None:
     _define(f"{shape}.replace_lane", replace, 2)
     if width > 8:
         _binary(f"{shape}.mul", operator.mul, unsigned, join)
-    if width < 64:
-        for sign, split in (("s", signed), ("u", unsigned)):
-            _binary(f"{shape}.min_{sign}", min, split, join)
-            _binary(f"{shape}.max_{sign}", max, split, join)
     if width < 32:
-        least, most = -(1 << width - 1), (1 << width - 1) - 1
-        for name, change in (("add", operator.add), ("sub", operator.sub)):
-            _binary(f"{shape}.{name}_sat_s", _clamped(change, least, most), signed, join)
-            _binary(f"{shape}.{name}_sat_u", _clamped(change, 0, full), unsigned, join)
-        _binary(f"{shape}.avgr_u", lambda a, b: a + b + 1 >> 1, unsigned, join)
-        _narrow(width, least, most, full)
+        _narrow(width, -(1 << width - 1), (1 << width - 1) - 1, full)
     if width > 8:
         _widen(width)
         lane_select = f"{shape}.relaxed_laneselect"
@@ -210,6 +180,37 @@ def _integers(width: int) -> None:
         lane_select = "i8x16.relaxed_laneselect"
         _unary("i8x16.popcnt", int.bit_count, unsigned, join)
     _define(lane_select, select, 3)
+
+
+def _extract(name: str, width: int, function: str = "") -> None:
+    """A lane as the integer that it is, or what a function makes of that."""
+    full = (1 << width) - 1
+
+    @rule(name)
+    def emit(e: Emitter, immediates: tuple[Any, ...]) -> None:
+        vector = e.pop()
+        shift = immediates[0] * width
+        text = f"({vector.text} >> {shift} & {full})" if shift else f"({vector.text} & {full})"
+        e.op(f"{function}{text}", vector, bits=UNKNOWN if function else width)
+
+
+def _bitmask(width: int) -> Callable[[int], int]:
+    signed = _signed[width]
+
+    def bitmask(a: int) -> int:
+        return sum(1 << at for at, lane in enumerate(signed(a)) if lane < 0)
+
+    return bitmask
+
+
+# Bit 8 n of a factor comes to bit 56 + n of the product.
+_GATHER = sum(1 << 7 * (8 - at) for at in range(8))
+_SIGNS = sum(1 << at for at in range(0, 64, 8))
+
+
+def _bitmask_of_bytes(a: int) -> int:
+    low, high = a >> 7 & _SIGNS, a >> 71 & _SIGNS
+    return low * _GATHER >> 56 & 255 | (high * _GATHER >> 56 & 255) << 8
 
 
 def _narrow(width: int, least: int, most: int, full: int) -> None:
@@ -223,33 +224,12 @@ def _narrow(width: int, least: int, most: int, full: int) -> None:
         _define(f"{shape}.narrow_{source}_{sign}", narrow, 2)
 
 
-def _shifts(width: int) -> None:
-    shape, bits = _INTEGERS[width], width - 1
-    unsigned, signed, join = _unsigned[width], _signed[width], _joined[width]
-    _define(f"{shape}.shl", lambda a, by: join([x << (by & bits) for x in unsigned(a)]), 2)
-    _define(f"{shape}.shr_u", lambda a, by: join([x >> (by & bits) for x in unsigned(a)]), 2)
-    _define(f"{shape}.shr_s", lambda a, by: join([x >> (by & bits) for x in signed(a)]), 2)
-
-
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
     "gt": operator.gt,
     "le": operator.le,
     "ge": operator.ge,
 }
-
-
-def _all_bits(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], int]:
-    return lambda a, b: -compare(a, b)
-
-
-def _comparisons(width: int) -> None:
-    shape, join = _INTEGERS[width], _joined[width]
-    _binary(f"{shape}.eq", _all_bits(operator.eq), _unsigned[width], join)
-    _binary(f"{shape}.ne", _all_bits(operator.ne), _unsigned[width], join)
-    for name, compare in _COMPARISONS.items():
-        for sign, split in (("s", _signed[width]), ("u", _unsigned[width])):
-            _binary(f"{shape}.{name}_{sign}", _all_bits(compare), split, join)
 
 
 def _widen(width: int) -> None:
@@ -300,27 +280,57 @@ def _dots() -> None:
 
 
 def _permutations() -> None:
+    # Bytes that say which bytes are wanted are translated into those.
     def swizzle(a: int, b: int) -> int:
-        lanes = a.to_bytes(16, "little")
-        chosen = [lanes[at] if at < 16 else 0 for at in b.to_bytes(16, "little")]
-        return int.from_bytes(bytes(chosen), "little")
+        table = a.to_bytes(256, "little")
+        return int.from_bytes(b.to_bytes(16, "little").translate(table), "little")
 
     def shuffle(a: int, b: int, lanes: bytes) -> int:
-        both = a.to_bytes(16, "little") + b.to_bytes(16, "little")
-        return int.from_bytes(bytes([both[at] for at in lanes]), "little")
+        table = (a | b << 128).to_bytes(256, "little")
+        return int.from_bytes(lanes.translate(table), "little")
 
     _define("i8x16.swizzle", swizzle, 2)
     _define("i8x16.relaxed_swizzle", swizzle, 2)
     _define("i8x16.shuffle", shuffle, 2)
 
 
+_PACKED = {32: Struct("<4f"), 64: _DOUBLES}
+
+
+def _arithmetic(width: int, change: Callable[[float, float], float]) -> Callable[..., int]:
+    """Of floats, whose results are rounded when they are packed: what double precision has more is
+    enough for that to be the one rounding. A NaN may become another one.
+    """
+    unpack, pack = _PACKED[width].unpack, _PACKED[width].pack
+    split, join = _numbers[width], _vector[width]
+
+    def overflowing(a: int, b: int) -> int:
+        return join([floats.round32(change(x, y)) for x, y in zip(split(a), split(b), strict=True)])
+
+    def lanes(a: int, b: int = 0) -> int:
+        left, right = unpack(a.to_bytes(16, "little")), unpack(b.to_bytes(16, "little"))
+        try:
+            return int.from_bytes(pack(*map(change, left, right)), "little")
+        except OverflowError:
+            return overflowing(a, b)
+
+    return lanes
+
+
+def _comparison(width: int, compare: Callable[[Any, Any], bool]) -> Callable[[int, int], int]:
+    unpack, pack = _PACKED[width].unpack, _SIGNED[width].pack
+
+    def lanes(a: int, b: int) -> int:
+        left, right = unpack(a.to_bytes(16, "little")), unpack(b.to_bytes(16, "little"))
+        return int.from_bytes(pack(*map(operator.neg, map(compare, left, right))), "little")
+
+    return lanes
+
+
 def _floating(width: int) -> None:
     shape, split, join = _FLOATS[width], _numbers[width], _vector[width]
-    lanes, bits, count = _unsigned[width], _joined[width], 128 // width
+    count = 128 // width
     rounded: Callable[[float], float] = floats.round32 if width == 32 else float
-
-    def result(change: Callable[..., float]) -> Callable[..., float]:
-        return lambda *operands: rounded(change(*operands))
 
     for name, arithmetic in {
         "add": operator.add,
@@ -328,8 +338,8 @@ def _floating(width: int) -> None:
         "mul": operator.mul,
         "div": floats.divide,
     }.items():
-        _binary(f"{shape}.{name}", result(arithmetic), split, join)
-    _unary(f"{shape}.sqrt", result(floats.root), split, join)
+        _define(f"{shape}.{name}", _arithmetic(width, arithmetic), 2)
+    _define(f"{shape}.sqrt", _arithmetic(width, lambda a, _: floats.root(a)), 1)
     for name, choose in {
         "min": floats.minimum,
         "max": floats.maximum,
@@ -347,12 +357,12 @@ def _floating(width: int) -> None:
     }.items():
         _unary(f"{shape}.{name}", rounding, split, join)
     for name, compare in {**_COMPARISONS, "eq": operator.eq, "ne": operator.ne}.items():
-        _binary(f"{shape}.{name}", _all_bits(compare), split, bits)
-    sign = 1 << width - 1
-    _unary(f"{shape}.abs", lambda lane: lane & ~sign, lanes, bits)
-    _unary(f"{shape}.neg", lambda lane: lane ^ sign, lanes, bits)
+        _define(f"{shape}.{name}", _comparison(width, compare), 2)
+    signs = sum(1 << at for at in range(width - 1, 128, width))
+    _inline(f"{shape}.abs", f"({{0}} & {ALL ^ signs})", 1)
+    _inline(f"{shape}.neg", f"({{0}} ^ {signs})", 1)
     _define(f"{shape}.splat", lambda a: join([a] * count), 1)
-    _define(f"{shape}.extract_lane", lambda a, lane: split(a)[lane], 1)
+    _extract(f"{shape}.extract_lane", width, f"f{width}_from_bits")
 
     def replace(a: int, value: float, lane: int) -> int:
         found = list(split(a))
