@@ -23,10 +23,11 @@ from wasmir import (
     Try,
     TryTable,
     UnsupportedError,
+    default_of,
     ops,
 )
 from wasmir.passes.adapters import caught_by, redirect_references
-from wasmir.passes.additions import default_of, name_for
+from wasmir.passes.additions import name_for
 from wasmir.passes.boundary import INTRINSICS, JS_TAG, Dialect, dialect_of, is_js_tag, matching
 from wasmir.passes.tree import all_or_nothing, refuse_object
 

@@ -14,9 +14,10 @@ from wasmir import (
     NumType,
     RefType,
     TableType,
+    default_of,
     ops,
 )
-from wasmir.passes.additions import default_of, name_for
+from wasmir.passes.additions import name_for
 from wasmir.passes.reset_plan import makes_mutable_objects
 
 if TYPE_CHECKING:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from wasmir.ir.blocks import BasicBlock, basic_blocks, block_offsets
     from wasmir.ir.build import CodeBuilder, FunctionBuilder
+    from wasmir.ir.build import CodeBuilder, FunctionBuilder, Snippet
     from wasmir.ir.bulk import bulk_work
     from wasmir.ir.code import (
         Block,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from wasmir.ir.imports import Export, ExternKind, Import
     from wasmir.ir.inject import Injector
     from wasmir.ir.local import Local
+    from wasmir.ir.local import Local, default_of
     from wasmir.ir.memory import Memory
     from wasmir.ir.module import Module
     from wasmir.ir.offsets import Frame, FunctionOffsets, OffsetMap
@@ -122,6 +124,7 @@ _HOMES = {
     ),
     "wasmir.ir.build": "CodeBuilder FunctionBuilder",
     "wasmir.ir.blocks": "BasicBlock basic_blocks block_offsets",
+    "wasmir.ir.build": "CodeBuilder FunctionBuilder Snippet",
     "wasmir.ir.bulk": "bulk_work",
     "wasmir.ir.code": (
         "Block BlockType Body Br Branch BrIf BrOn BrTable Catch Clause If Instr Item Label Loop "
@@ -138,6 +141,7 @@ _HOMES = {
     "wasmir.ir.imports": "Export ExternKind Import",
     "wasmir.ir.local": "Local",
     "wasmir.ir.inject": "Injector",
+    "wasmir.ir.local": "Local default_of",
     "wasmir.ir.memory": "Memory",
     "wasmir.ir.module": "Module",
     "wasmir.ir.offsets": "Frame FunctionOffsets OffsetMap",
@@ -252,6 +256,7 @@ __all__ = [
     "Row",
     "Seq",
     "Site",
+    "Snippet",
     "Space",
     "StaleWarning",
     "StructType",
@@ -276,6 +281,7 @@ __all__ = [
     "block_offsets",
     "bulk_work",
     "copy_items",
+    "default_of",
     "engines",
     "exception_dialect",
     "falls_through",

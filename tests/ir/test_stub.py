@@ -62,7 +62,7 @@ def test_stub_has_the_parameters() -> None:
 
 
 def test_the_emitters_stub_has_the_same() -> None:
-    """The parameters are the constructors'; blocks aren't there, and each gives the emitter."""
+    """The parameters are the constructors'; blocks aren't there, and each gives the builder."""
     tree = ast.parse(STUBS["ir/emit.pyi"]())
     emitter = next(
         node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Emitter"
@@ -80,7 +80,7 @@ def test_the_emitters_stub_has_the_same() -> None:
         assert ast.unparse(arguments) == ast.unparse(expected[name].args)
         result = found[name].returns
         assert isinstance(result, ast.Name)
-        assert result.id == "Emitter"
+        assert result.id == "CodeBuilder"
 
 
 SAMPLE = """

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from wasmir.ir import immediates
 from wasmir.ir.code import (
@@ -46,13 +46,15 @@ from wasmir.ir.local import Local
 from wasmir.ir.place import row_of
 from wasmir.ir.seq import check_instruction
 from wasmir.ir.space import Entity
-from wasmir.isa.table import BY_NAME
+from wasmir.isa.table import BY_NAME, Trait
 from wasmir.types import NumType, RefType
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import TypeAlias
 
     from wasmir.ir.code import Body
+    from wasmir.ir.const import Const
     from wasmir.ir.construct import Constructor
     from wasmir.ir.function import Function
     from wasmir.ir.module import Module
@@ -60,12 +62,16 @@ if TYPE_CHECKING:
     from wasmir.ir.type import Type
     from wasmir.types import ValType
 
+    Params: TypeAlias = Iterable[ValType] | Mapping[str, ValType] | Type
+
 __all__ = [
     "CodeBuilder",
     "FunctionBuilder",
     "NewFunction",
     "Opening",
+    "Snippet",
     "build_function",
+    "build_snippet",
     "rebuild_function",
 ]
 
@@ -189,6 +195,17 @@ class CodeBuilder(Emitter):
         for item in found:
             self._append(item)
         return self
+
+    def inline(self, code: Function | Snippet) -> CodeBuilder:
+        """Append a function's code, or a snippet, instead of a call: see :mod:`wasmir.ir.inline`.
+        Its parameters are on the stack.
+        """
+        from wasmir.ir.inline import inlined
+
+        if code.module is not self.module:
+            raise self._error("inline", f"{code!r} is part of another module")
+        self._check_ready()
+        return self.extend(inlined(code, self._declare))
 
     # Blocks
 
@@ -421,11 +438,11 @@ class FunctionBuilder(CodeBuilder):
         self.body.local_groups = self._local_groups()
         self.body.items = self.items
         self._install()
-        self.function.local_names = self._local_names()
         return self.function
 
     def _install(self) -> None:
-        """Make the function part of the module, if it isn't yet."""
+        """Make it what the module has."""
+        self.function.local_names = self._local_names()
 
     def __enter__(self) -> Self:
         return self
@@ -455,7 +472,8 @@ class NewFunction(FunctionBuilder):
     ) -> None:
         from wasmir.ir.function import Function
 
-        function = Function(module, type_, 0)
+        # No number yet, under which there might be names.
+        function = Function(module, type_, -1)
         function._code = b"\0\x0b"
         shown = name if name is not None else exported
         super().__init__(function, "function" if shown is None else f'function "{shown}"', names)
@@ -471,29 +489,76 @@ class NewFunction(FunctionBuilder):
         # Another one may have come since.
         self._check_export()
         self.module._added(self.function, self._name, self._exported)
+        super()._install()
+
+
+class Snippet(NewFunction):
+    """A piece of code, to be put into functions wherever it is wanted: see :meth:`inline` and
+    :class:`Place`. It knows nothing of where that is: it takes its parameters from the operand
+    stack, leaves its results there, has locals of its own, and a branch to :attr:`body` or a
+    ``return`` goes to its end. Made by :meth:`Module.snippet`.
+    """
+
+    def __init__(self, module: Module, type_: Type, names: Mapping[int, str]) -> None:
+        super().__init__(module, type_, names, None, None)
+        self._what = "snippet"
+
+    def _install(self) -> None:
+        """The module doesn't get it."""
+
+    def const(self) -> Const:
+        """It as a constant expression. Raises ValueError where it isn't constant."""
+        from wasmir.ir.const import Const
+
+        built = self.built
+        if self.params or self._locals:
+            raise ValueError("a constant expression has no locals")
+        for item in built.body.seq:
+            if not isinstance(item, Instr) or Trait.CONSTANT not in item.row.traits:
+                raise ValueError(f"{row_of(item).name} can't be part of a constant expression")
+        return Const(self.module, cast("list[Instr]", built.body.items))
+
+    @property
+    def built(self) -> Function:
+        """The function that it is. Raises ValueError while it is being built."""
+        if not self._finished:
+            raise ValueError("the snippet isn't finished")
+        return self.function
 
 
 def build_function(
     module: Module,
     name: str | None,
-    params: Iterable[ValType] | Mapping[str, ValType] | Type,
+    params: Params,
     results: Iterable[ValType],
     exported: str | None,
 ) -> FunctionBuilder:
     """See :meth:`wasmir.ir.module.Module.build`."""
+    type_, names = _signature(module, "build", params, results)
+    return NewFunction(module, type_, names, name, exported)
+
+
+def build_snippet(module: Module, params: Params, results: Iterable[ValType]) -> Snippet:
+    """See :meth:`wasmir.ir.module.Module.snippet`."""
+    return Snippet(module, *_signature(module, "snippet", params, results))
+
+
+def _signature(
+    module: Module, what: str, params: Params, results: Iterable[ValType]
+) -> tuple[Type, dict[int, str]]:
+    """The type, and the parameters' names."""
     from wasmir.ir.type import Type
 
-    names: dict[int, str] = {}
-    leaves = _value_types("build: results", results)
+    leaves = _value_types(f"{what}: results", results)
     if isinstance(params, Type):
         if leaves:
-            raise ValueError("build: a type, or params and results, not both")
-        return NewFunction(module, params, names, name, exported)
+            raise ValueError(f"{what}: a type, or params and results, not both")
+        return params, {}
+    names: dict[int, str] = {}
     if isinstance(params, Mapping):
         names = dict(enumerate(params))
         params = params.values()
-    type_ = module.func_type(_value_types("build: params", params), leaves)
-    return NewFunction(module, type_, names, name, exported)
+    return module.func_type(_value_types(f"{what}: params", params), leaves), names
 
 
 def rebuild_function(function: Function) -> FunctionBuilder:

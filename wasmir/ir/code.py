@@ -25,6 +25,7 @@ from wasmir.isa.table import Row, Trait
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wasmir.ir.build import Snippet
     from wasmir.ir.function import Function
     from wasmir.ir.outline import Region
     from wasmir.ir.seq import Seq
@@ -416,6 +417,16 @@ class Body(Label):
             raise UnsupportedError("too many locals", str(self.function))
         self.added_locals.append((count, type_))
         return first
+
+    def inlined(self, code: Function | Snippet) -> list[Item]:
+        """A function's code, or a snippet, to be put into this one instead of a call: see
+        :mod:`wasmir.ir.inline`. Its parameters and locals become new locals, with their names.
+
+        Raises ValueError for code of another module and for a snippet that isn't finished.
+        """
+        from wasmir.ir.inline import inlined_into
+
+        return inlined_into(self, code)
 
     @property
     def local_count(self) -> int:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from wasmir.isa.table import Immediate, Row
 
-__all__ = ["Constructor", "Namespace", "namespaces"]
+__all__ = ["Constructor", "Namespace", "interned", "namespaces"]
 
 
 class Constructor:
@@ -56,7 +56,7 @@ class Constructor:
         self._names = frozenset(each.name for each in self.parameters)
         self._make = _maker(row)
         # Without immediates there is only one.
-        self._only = None if row.immediates else _interned(row, ())
+        self._only = None if row.immediates else interned(row, ())
 
     def __call__(self, *args: object, **given: object) -> Instr | Node:
         if self._only is not None and not args and not given:
@@ -126,7 +126,7 @@ def namespaces() -> dict[str, Constructor | Namespace]:
 _INTERNED: dict[tuple[Row, tuple[Any, ...]], Instr] = {}
 
 
-def _interned(row: Row, values: tuple[Any, ...]) -> Instr:
+def interned(row: Row, values: tuple[Any, ...]) -> Instr:
     """One object for the whole process where no entity is mentioned, else one for the module."""
     if _mentions(row):
         # The types of `select` are the one immediate that is several things.
@@ -177,7 +177,7 @@ def _values(row: Row, given: dict[str, Any]) -> list[Any]:
 
 
 def _instr(row: Row, given: dict[str, Any]) -> Instr:
-    return _interned(row, tuple(_values(row, given)))
+    return interned(row, tuple(_values(row, given)))
 
 
 # Branches

@@ -1,6 +1,6 @@
 """Every instruction of the table as a method that appends it, for those who build code.
 
-The names and parameters are those of :mod:`wasmir.ops`; each method gives its emitter back, so
+The names and parameters are those of :mod:`wasmir.ops`; each method gives the builder back, so
 instructions can be written one behind the other: ``f.local.get(n).i64.const(1).i64.sub()``. Blocks
 are not among them: :mod:`wasmir.ir.build` opens those with ``with``.
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wasmir.ir.construct import Namespace, namespaces
 
 if TYPE_CHECKING:
+    from wasmir.ir.build import CodeBuilder
     from wasmir.ir.construct import Constructor
     from wasmir.ir.local import Local
     from wasmir.types import ValType
@@ -27,7 +28,7 @@ class Emitter:
 
     def _emit(
         self, make: Constructor, args: tuple[object, ...], given: dict[str, object]
-    ) -> Emitter:
+    ) -> CodeBuilder:
         """Append the instruction that a constructor makes of these immediates."""
         raise NotImplementedError
 
@@ -72,5 +73,5 @@ def _bound(emitter: Emitter, found: Constructor | Namespace) -> Any:
     return partial(_emitted, emitter, found)
 
 
-def _emitted(emitter: Emitter, make: Constructor, *args: object, **given: object) -> Emitter:
+def _emitted(emitter: Emitter, make: Constructor, *args: object, **given: object) -> CodeBuilder:
     return emitter._emit(make, args, given)

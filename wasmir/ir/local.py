@@ -1,13 +1,31 @@
-"""Locals by handle."""
+"""Locals by handle, and what they hold at first."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from wasmir.ir.construct import interned
+from wasmir.isa.table import BY_NAME
+from wasmir.types import NumType, RefType
+
 if TYPE_CHECKING:
+    from wasmir.ir.code import Instr
     from wasmir.types import ValType
 
-__all__ = ["Local"]
+__all__ = ["Local", "default_of"]
+
+
+def default_of(type_: ValType) -> Instr:
+    """The instruction that makes what a local of the type holds at first: zero, or null for every
+    reference type, also for those that haven't it.
+    """
+    match type_:
+        case RefType():
+            return interned(BY_NAME["ref.null"], (type_.heap,))
+        case NumType.V128:
+            return interned(BY_NAME["v128.const"], (bytes(16),))
+        case _:
+            return interned(BY_NAME[f"{type_}.const"], (0,))
 
 
 class Local(int):
@@ -27,6 +45,9 @@ class Local(int):
         self.name = name
         self.owner = owner
         return self
+
+    # Else it would show as below in whatever is made from indices.
+    __str__ = int.__repr__
 
     def __repr__(self) -> str:
         shown = f"{int(self)}" if self.name is None else f'{int(self)} "{self.name}"'

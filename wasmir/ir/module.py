@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from wasmir.errors import WasmError
     from wasmir.features import Feature
-    from wasmir.ir.build import FunctionBuilder
+    from wasmir.ir.build import FunctionBuilder, Snippet
     from wasmir.ir.code import BlockType, Instr, Item
     from wasmir.ir.const import Const
     from wasmir.ir.custom import Custom
@@ -456,6 +456,16 @@ class Module:
         from wasmir.ir.build import build_function
 
         return build_function(self, name, params, results, exported)
+
+    def snippet(
+        self,
+        params: Iterable[ValType] | Mapping[str, ValType] | Type = (),
+        results: Iterable[ValType] = (),
+    ) -> Snippet:
+        """Code to be put into functions, built within ``with``: see :class:`Snippet`."""
+        from wasmir.ir.build import build_snippet
+
+        return build_snippet(self, params, results)
 
     def add_table(
         self,

@@ -30,10 +30,15 @@ from wasmir.isa.table import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import TypeAlias
 
+    from wasmir.ir.build import Snippet
     from wasmir.ir.code import Body, Item, Label
+    from wasmir.ir.function import Function
     from wasmir.ir.seq import Instruction
     from wasmir.isa.table import Row
+
+    Code: TypeAlias = Iterable[Instruction] | Function | Snippet
 
 __all__ = ["Frame", "Located", "Place", "Walk", "row_of"]
 
@@ -113,7 +118,7 @@ class Frame:
             yield frame.label
 
     def latest(self, index: int) -> tuple[Frame, int]:
-        """What the list is now, and where a walk that was to go on (or end) at an index does."""
+        """What the list is now, and where a walk goes on or ends that was to do so at an index."""
         frame = self
         while (edit := frame.edit) is not None:
             if edit.at + edit.removed <= index:
@@ -126,8 +131,9 @@ class Place:
     """Where an instruction stands: ``place.items[place.index] is place.item``.
 
     It can be edited there, at once: what is put in isn't walked, and the walk goes on behind it.
-    What an edit doesn't touch is encoded as the same bytes as before. Instructions, nodes and
-    their lists are given as they are to stand there; a run isn't.
+    What an edit doesn't touch is encoded as the same bytes as before. What is put in are
+    instructions and nodes, no runs; or a function or snippet, whose code it is then that is put in,
+    see :mod:`wasmir.ir.inline`.
 
     ``until`` is a place behind this one in the same list, of the same walk: then it is all from
     this one to that one that is meant.
@@ -218,20 +224,20 @@ class Place:
 
     # Editing
 
-    def insert_before(self, items: Iterable[Instruction]) -> None:
+    def insert_before(self, items: Code) -> None:
         """Put instructions in front."""
         start, _ = self._range(None)
-        self._frame.splice(start, start, _checked(items))
+        self._frame.splice(start, start, self._made(items))
 
-    def insert_after(self, items: Iterable[Instruction]) -> None:
+    def insert_after(self, items: Code) -> None:
         """Put instructions behind; behind a structured instruction is behind its end."""
         _, stop = self._range(None)
-        self._frame.splice(stop, stop, _checked(items))
+        self._frame.splice(stop, stop, self._made(items))
 
-    def replace(self, items: Iterable[Instruction], *, until: Place | None = None) -> None:
+    def replace(self, items: Code, *, until: Place | None = None) -> None:
         """Put instructions, any number of them, in its place."""
         start, stop = self._range(until)
-        self._frame.splice(start, stop, _checked(items))
+        self._frame.splice(start, stop, self._made(items))
 
     def delete(self, *, until: Place | None = None) -> None:
         """Take it out, with all that is inside."""
@@ -284,6 +290,18 @@ class Place:
         walk.unwrapped = self, after, start, start + len(inside)
         walk.reshaped = True
 
+    def _made(self, code: Code) -> list[Item]:
+        """What is to be put in."""
+        from wasmir.ir.build import Snippet
+        from wasmir.ir.function import Function
+
+        if isinstance(code, (Function, Snippet)):
+            return self._frame.walk.body.inlined(code)
+        found: list[Item] = list(code)
+        for item in found:
+            check_instruction(item)
+        return found
+
     def _range(self, until: Place | None) -> tuple[int, int]:
         """From this place to another one. Raises ValueError where there is no such range."""
         frame = self._follow()
@@ -314,13 +332,6 @@ class Located(Place):
     @property
     def offset(self) -> int | None:
         return self._offset
-
-
-def _checked(items: Iterable[Instruction]) -> list[Item]:
-    found: list[Item] = list(items)
-    for item in found:
-        check_instruction(item)
-    return found
 
 
 _ROWS: dict[type, Row] = {

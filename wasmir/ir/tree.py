@@ -21,7 +21,7 @@ from wasmir.ir.code import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from wasmir.ir.code import Item, Label
 
@@ -43,12 +43,15 @@ def named_labels(items: list[Item]) -> Iterator[Label]:
                     yield item.delegate
 
 
-def copy_items(items: list[Item]) -> tuple[list[Item], dict[Label, Label]]:
+def copy_items(
+    items: list[Item], known: Mapping[Label, Label] | None = None
+) -> tuple[list[Item], dict[Label, Label]]:
     """A copy of some items with all that is inside, and what stands for each label in it.
 
-    What names a label of the items names the copy's; what names another one still does.
+    What names a label of the items names the copy's. What names another one still does, unless
+    that is ``known`` to have become a new one.
     """
-    labels: dict[Label, Label] = {}
+    labels: dict[Label, Label] = dict(known or {})
     copies: list[Branch | Structured] = []
     top: list[Item] = []
     pending: list[tuple[list[Item], list[Item]]] = [(items, top)]

@@ -64,6 +64,7 @@ _EMIT_HEAD = """\
 from collections.abc import Iterable
 from typing import Literal
 
+from wasmir.ir.build import CodeBuilder
 from wasmir.ir.code import Label, On
 from wasmir.ir.construct import Constructor
 from wasmir.ir.function import Function
@@ -81,7 +82,7 @@ from wasmir.types import AbstractHeap, Concrete, RefType, ValType
 _EMITTER = """\
     def _emit(
         self, make: Constructor, args: tuple[object, ...], given: dict[str, object]
-    ) -> Emitter: ...
+    ) -> CodeBuilder: ...
     def _declare(self, type_: ValType, name: str | None) -> Local: ..."""
 _DECLARATION = "    def __call__(self, type_: ValType, name: str | None = None) -> Local: ..."
 
@@ -224,7 +225,7 @@ def stub() -> str:
 def emitter_stub() -> str:
     """The text of ``ir/emit.pyi``: the same names, but for blocks, which builders open."""
     rows = [row for row in CONSTRUCTIBLE if Trait.OPENS not in row.traits]
-    attributes, methods = _collected(rows, lambda _row: "Emitter", methods_only=True)
+    attributes, methods = _collected(rows, lambda _row: "CodeBuilder", methods_only=True)
     pieces = [_EMIT_HEAD]
     for path, found in methods.items():
         if path:
