@@ -9,11 +9,10 @@ if TYPE_CHECKING:
     from wasmir.passes.catch_imports import CatchImports
     from wasmir.passes.check_memory import CheckMemory
     from wasmir.passes.count import Count
-    from wasmir.passes.exnref_to_legacy import ExnrefToLegacy
-    from wasmir.passes.fuel import Fuel
     from wasmir.passes.dedupe_functions import DedupeFunctions
     from wasmir.passes.exnref_to_legacy import ExnrefToLegacy
     from wasmir.passes.externalize import Externalize
+    from wasmir.passes.fuel import Fuel
     from wasmir.passes.gc import Gc
     from wasmir.passes.guard_aborts import GuardAborts
     from wasmir.passes.insert_landing_pads import InsertLandingPads
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from wasmir.passes.rename import Rename
     from wasmir.passes.reorder_functions import ReorderFunctions
     from wasmir.passes.reset_state import ResetState
-    from wasmir.passes.stack_limit import StackLimit
     from wasmir.passes.snip import Snip
+    from wasmir.passes.stack_limit import StackLimit
     from wasmir.passes.strip import Strip
     from wasmir.passes.tag_foreign_exceptions import TagForeignExceptions
     from wasmir.passes.trace_blocks import TraceBlocks
@@ -35,11 +34,10 @@ BUILT_IN = {
     "catch-imports": ("wasmir.passes.catch_imports", "CatchImports"),
     "check-memory": ("wasmir.passes.check_memory", "CheckMemory"),
     "count": ("wasmir.passes.count", "Count"),
-    "exnref-to-legacy": ("wasmir.passes.exnref_to_legacy", "ExnrefToLegacy"),
-    "fuel": ("wasmir.passes.fuel", "Fuel"),
     "dedupe-functions": ("wasmir.passes.dedupe_functions", "DedupeFunctions"),
     "exnref-to-legacy": ("wasmir.passes.exnref_to_legacy", "ExnrefToLegacy"),
     "externalize": ("wasmir.passes.externalize", "Externalize"),
+    "fuel": ("wasmir.passes.fuel", "Fuel"),
     "gc": ("wasmir.passes.gc", "Gc"),
     "guard-aborts": ("wasmir.passes.guard_aborts", "GuardAborts"),
     "insert-landing-pads": ("wasmir.passes.insert_landing_pads", "InsertLandingPads"),
@@ -50,8 +48,8 @@ BUILT_IN = {
     "rename": ("wasmir.passes.rename", "Rename"),
     "reorder-functions": ("wasmir.passes.reorder_functions", "ReorderFunctions"),
     "reset-state": ("wasmir.passes.reset_state", "ResetState"),
-    "stack-limit": ("wasmir.passes.stack_limit", "StackLimit"),
     "snip": ("wasmir.passes.snip", "Snip"),
+    "stack-limit": ("wasmir.passes.stack_limit", "StackLimit"),
     "strip": ("wasmir.passes.strip", "Strip"),
     "tag-foreign-exceptions": ("wasmir.passes.tag_foreign_exceptions", "TagForeignExceptions"),
     "trace-blocks": ("wasmir.passes.trace_blocks", "TraceBlocks"),
@@ -62,11 +60,10 @@ __all__ = [
     "CatchImports",
     "CheckMemory",
     "Count",
-    "ExnrefToLegacy",
-    "Fuel",
     "DedupeFunctions",
     "ExnrefToLegacy",
     "Externalize",
+    "Fuel",
     "Gc",
     "GuardAborts",
     "InsertLandingPads",
@@ -77,8 +74,8 @@ __all__ = [
     "Rename",
     "ReorderFunctions",
     "ResetState",
-    "StackLimit",
     "Snip",
+    "StackLimit",
     "Strip",
     "TagForeignExceptions",
     "TraceBlocks",

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
         WasmError,
     )
     from wasmir.ir.blocks import BasicBlock, basic_blocks, block_offsets
-    from wasmir.ir.build import CodeBuilder, FunctionBuilder
     from wasmir.ir.build import CodeBuilder, FunctionBuilder, Snippet
     from wasmir.ir.bulk import bulk_work
     from wasmir.ir.code import (
@@ -67,7 +66,6 @@ if TYPE_CHECKING:
     from wasmir.ir.image import MemoryImage, TableImage
     from wasmir.ir.imports import Export, ExternKind, Import
     from wasmir.ir.inject import Injector
-    from wasmir.ir.local import Local
     from wasmir.ir.local import Local, default_of
     from wasmir.ir.memory import Memory
     from wasmir.ir.module import Module
@@ -82,9 +80,8 @@ if TYPE_CHECKING:
     from wasmir.ir.tag import Tag
     from wasmir.ir.tree import copy_items
     from wasmir.ir.type import Type
-    from wasmir.ir.walk import RawInstr, instructions, skeleton, walk
     from wasmir.ir.uses import Reached, Uses
-    from wasmir.ir.walk import Place, RawInstr, instructions, row_of, walk
+    from wasmir.ir.walk import RawInstr, instructions, skeleton, walk
     from wasmir.isa.table import Row, Trait
     from wasmir.pipeline import Mapped, Pass, PassReport, Pipeline
     from wasmir.summary import exception_dialect
@@ -122,13 +119,12 @@ _HOMES = {
         "DialectWarning InvalidError MalformedError PassError StaleWarning UnsupportedError "
         "WasmError"
     ),
-    "wasmir.ir.build": "CodeBuilder FunctionBuilder",
     "wasmir.ir.blocks": "BasicBlock basic_blocks block_offsets",
     "wasmir.ir.build": "CodeBuilder FunctionBuilder Snippet",
     "wasmir.ir.bulk": "bulk_work",
     "wasmir.ir.code": (
-        "Block BlockType Body Br Branch BrIf BrOn BrTable Catch Clause If Instr Item Label Loop "
-        "Node On Resume Rethrow Structured Try TryTable falls_through terminates"
+        "Block BlockType Body Br BrIf BrOn BrTable Branch Catch Clause If Instr Item Label "
+        "Loop Node On Resume Rethrow Structured Try TryTable falls_through terminates"
     ),
     "wasmir.ir.const": "Const",
     "wasmir.ir.conventions": "DyLink DyLinkMemory Producers TargetFeatures",
@@ -139,25 +135,23 @@ _HOMES = {
     "wasmir.ir.global_": "Global",
     "wasmir.ir.image": "MemoryImage TableImage",
     "wasmir.ir.imports": "Export ExternKind Import",
-    "wasmir.ir.local": "Local",
     "wasmir.ir.inject": "Injector",
     "wasmir.ir.local": "Local default_of",
     "wasmir.ir.memory": "Memory",
     "wasmir.ir.module": "Module",
     "wasmir.ir.offsets": "Frame FunctionOffsets OffsetMap",
+    "wasmir.ir.outline": "Context Opened Region Site Survey",
+    "wasmir.ir.place": "Place row_of",
     "wasmir.ir.probe": "Injection Mode Probe",
     "wasmir.ir.segment": "REF_FUNC Data Element",
     "wasmir.ir.seq": "Instruction Seq",
     "wasmir.ir.space": "Entity Space",
-    "wasmir.ir.outline": "Context Opened Region Site Survey",
-    "wasmir.ir.place": "Place row_of",
     "wasmir.ir.table": "Table",
     "wasmir.ir.tag": "Tag",
     "wasmir.ir.tree": "copy_items",
     "wasmir.ir.type": "Type",
-    "wasmir.ir.walk": "RawInstr instructions skeleton walk",
     "wasmir.ir.uses": "Reached Uses",
-    "wasmir.ir.walk": "Place RawInstr instructions row_of walk",
+    "wasmir.ir.walk": "RawInstr instructions skeleton walk",
     "wasmir.isa.table": "Row Trait",
     "wasmir.pipeline": "Mapped Pass PassReport Pipeline",
     "wasmir.summary": "exception_dialect",

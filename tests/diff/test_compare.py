@@ -340,7 +340,7 @@ def look(old: Module, new: Module, labels: tuple[str, str]) -> None:
 def test_errors_say_which_module(code: bytes) -> None:
     good, bad = small(code), small(b"\0\xff\x0b")
     for both, label in (((good, bad), "b.wasm"), ((bad, good), "a.wasm")):
-        opened = map(Module.from_bytes, both)
+        old, new = map(Module.from_bytes, both)
         with pytest.raises(MalformedError, match=f"^{label}: illegal opcode ff") as caught:
-            look(*opened, ("a.wasm", "b.wasm"))
+            look(old, new, ("a.wasm", "b.wasm"))
         assert bad[caught.value.offset] == 0xFF
