@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wasmir.ir.offsets import Tracking
     from wasmir.ir.outline import Survey
     from wasmir.ir.type import Type
+    from wasmir.ir.wrap import Wrapper
     from wasmir.isa.table import Row
     from wasmir.types import FuncType, ValType
 
@@ -160,6 +161,18 @@ class Function(Importable):
         from wasmir.ir.build import rebuild_function
 
         return rebuild_function(self)
+
+    def wrap(self, name: str | None = None, *, exports: bool = True) -> Wrapper:
+        """A new function of the same type, built within ``with``, that all call instead of this
+        one: whatever mentioned this function, its own code included, mentions that one from then
+        on, but for the new one's code. Its exports do, too, unless ``exports`` says otherwise.
+
+        This function may be an import. Open bodies are settled: nodes of theirs are dead from then
+        on. Raises what :meth:`Module.redirect` does at the end.
+        """
+        from wasmir.ir.wrap import Wrapper
+
+        return Wrapper(self, name, exports=exports)
 
     @property
     def local_groups(self) -> list[tuple[int, ValType]]:

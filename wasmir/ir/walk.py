@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from wasmir.errors import UnsupportedError
 from wasmir.ir.code import Body, Node, Structured, terminates
 from wasmir.ir.codec import codec
-from wasmir.ir.place import Frame, Located, Place, Walk
+from wasmir.ir.place import Frame, Located, Place, Walk, row_of
 from wasmir.ir.seq import expand_list, refuse_outline
 from wasmir.isa.table import Trait
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wasmir.ir.seq import Instruction
     from wasmir.isa.table import Row
 
-__all__ = ["RawInstr", "instructions", "skeleton", "walk"]
+__all__ = ["Place", "RawInstr", "instructions", "row_of", "skeleton", "walk"]
 
 # Behind the end of any list.
 _ALL = 1 << 62
