@@ -32,7 +32,7 @@ from wasmir.passes.spill import Spill
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from wasmir import Global, Item, Module
 
@@ -149,10 +149,10 @@ class CheckMemory(Pass):
                 for each in sorted(types, key=str):
                     checks[each] = _check(module, each, low, high)
 
+            snippet = self._snippets(module, numbers, checks)
+
             def check(function: Function) -> int:
-                if function not in chosen:
-                    return 0
-                return self._check_all(function, numbers, checks)
+                return self._check_all(function, snippet) if function in chosen else 0
 
             counts = self.edit(module, check)
             if not any(counts):
@@ -160,36 +160,58 @@ class CheckMemory(Pass):
                 module.rollback(checkpoint)
         return PassReport(self.name, sum(count > 0 for count in counts), {"accesses": sum(counts)})
 
+    def _snippets(
+        self, module: Module, numbers: dict[Memory, int], checks: dict[NumType, Function]
+    ) -> Callable[[Instr, Spill], tuple[int, list[Item]]]:
+        """What makes the code in front of an instruction: how many accesses it looks at, and the
+        run. The instructions of a large module are millions, and distinct ones are few.
+        """
+        known: dict[tuple[int, tuple[int, ...]], tuple[int, list[Item]]] = {}
+        operands: dict[int, tuple[Instr, list[NumType], list[_Access]]] = {}
+
+        def snippet(instr: Instr, spill: Spill) -> tuple[int, list[Item]]:
+            # By identity: they are interned, and kept here.
+            found = operands.get(id(instr))
+            if found is None:
+                wanted = [each for each in _accesses(module, instr) if self._wants(each)]
+                found = operands[id(instr)] = instr, _operands(module, instr), wanted
+            _, types, accesses = found
+            locals_ = spill.locals(types) if accesses else []
+            key = id(instr), tuple(locals_)
+            made = known.get(key)
+            if made is None:
+                code = spill.away(locals_)
+                for access in accesses:
+                    code += _call(access, types, locals_, numbers, checks)
+                code += spill.back(locals_)
+                made = known[key] = len(accesses), [module.run(code)]
+            return made
+
+        return snippet
+
     def _check_all(
-        self, function: Function, numbers: dict[Memory, int], checks: dict[NumType, Function]
+        self, function: Function, snippet: Callable[[Instr, Spill], tuple[int, list[Item]]]
     ) -> int:
-        if not any(row.traits & _TRAITS for row, _ in function.distinct_instructions()):
+        if all(_TRAITS.isdisjoint(row.traits) for row, _ in function.distinct_instructions()):
             return 0
-        count = 0
+        total = 0
         with Probe(function) as probe:
             spill = Spill(probe)
             for place in probe.places():
                 item = place.item
-                if not isinstance(item, Instr) or not item.row.traits & _TRAITS:
-                    continue
-                wanted = [each for each in _accesses(function.module, item) if self._wants(each)]
-                if not wanted:
-                    continue
-                types = _operands(function.module, item)
-                locals_ = spill.locals(types)
-                snippet: list[Item] = [*spill.away(locals_)]
-                for access in wanted:
-                    snippet += _call(access, types, locals_, numbers, checks)
-                    count += 1
-                probe.before(place, [*snippet, *spill.back(locals_)])
-        return count
+                if isinstance(item, Instr) and not _TRAITS.isdisjoint(item.row.traits):
+                    count, items = snippet(item, spill)
+                    if count:
+                        probe.before(place, items)
+                        total += count
+        return total
 
     def _wants(self, access: _Access) -> bool:
         wanted = {"loads": _READ, "stores": _WRITE, "all": _READ | _WRITE}[self.where]
         return access.kind & wanted != 0
 
 
-_TRAITS = {Trait.LOADS, Trait.STORES}
+_TRAITS = frozenset({Trait.LOADS, Trait.STORES})
 
 
 def _signature(address: NumType) -> FuncType:

@@ -26,7 +26,7 @@ END = "<!-- and ends here -->"
 _LEFT, _RIGHT, _TOP, _LINE = 330, 90, 56, 22
 _WIDTH = 860
 _COLOURS = {True: "#654ff0", False: "#9aa0a6"}
-_GROUPS = ("read and write", "change", "convert", "validate", "print", "passes")
+_GROUPS = ("read and write", "change", "instrument", "convert", "validate", "print", "passes")
 
 
 def grouped(result: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:

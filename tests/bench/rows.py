@@ -74,6 +74,14 @@ def _ours(path: Path, folder: Path) -> Iterator[Row]:
     added = done("wasmir: one function import added", "import", file, str(imported))
     added.output = imported
     yield ours("change", added)
+    entered, counted = (folder / f"{name}.wasm" for name in ("entry", "count"))
+    entry = done("wasmir: each function tells that it is entered", "entry", file, str(entered))
+    entry.output = entered
+    yield ours("instrument", entry)
+    count = [*wasmir, "run", file, "-p", "count", "-o", str(counted)]
+    for cores, name in ((1, ""), (2, ", two cores")):
+        command = Command(f"wasmir run -p count{name}", count, output=counted, cores=cores)
+        yield ours("instrument", command)
     convert = [*wasmir, "convert-eh", file, "--to", "exnref", "-o", str(converted)]
     for cores, name in ((1, ""), (2, ", two cores")):
         command = Command(f"wasmir convert-eh{name}", convert, output=converted, cores=cores)

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wasmir import Function
+    from wasmir import Function, Module
 
 
 def main(what: str, name: str, *more: str) -> None:
@@ -32,12 +32,27 @@ def main(what: str, name: str, *more: str) -> None:
         module.edit_functions(look, jobs=int(*more or "1"))
         if module.to_bytes() != module.source:
             sys.exit("the output differs from the input")
-    elif what == "import":
-        # One more function is imported: the indices of all others move.
+    elif what == "entry":
+        _tell_of_entries(module)
+        module.save(*more)
+    elif what == "import":  # One more function is imported: the indices of all others move.
         module.import_function("env", "added", FuncType())
         module.save(*more)
     else:
         sys.exit(f"no work {what!r}")
+
+
+def _tell_of_entries(module: Module) -> None:
+    """Let each function say which one it is, as it is entered."""
+    from wasmir import GlobalType, NumType, ops
+
+    zero = module.const(ops.i32.const(0))
+    last = module.add_global(GlobalType(NumType.I32, mutable=True), zero, exported="last")
+    keep = ops.global_.set(last)
+    for index, function in enumerate(module.functions):
+        if function.imported is None:
+            run = module.run([ops.i32.const(index), keep])
+            function.insert([(function.first_offset, run)])
 
 
 def _skeleton(function: Function) -> None:
