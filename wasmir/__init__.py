@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from wasmir.ir.imports import Export, ExternKind, Import
     from wasmir.ir.inject import Injector
     from wasmir.ir.local import Local, default_of
+    from wasmir.ir.linking import extract, merge
     from wasmir.ir.memory import Memory
     from wasmir.ir.module import Module
     from wasmir.ir.offsets import Frame, FunctionOffsets, OffsetMap
@@ -137,6 +138,7 @@ _HOMES = {
     "wasmir.ir.imports": "Export ExternKind Import",
     "wasmir.ir.inject": "Injector",
     "wasmir.ir.local": "Local default_of",
+    "wasmir.ir.linking": "extract merge",
     "wasmir.ir.memory": "Memory",
     "wasmir.ir.module": "Module",
     "wasmir.ir.offsets": "Frame FunctionOffsets OffsetMap",
@@ -278,8 +280,10 @@ __all__ = [
     "default_of",
     "engines",
     "exception_dialect",
+    "extract",
     "falls_through",
     "instructions",
+    "merge",
     "ops",
     "row_of",
     "skeleton",

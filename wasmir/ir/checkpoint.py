@@ -32,6 +32,7 @@ class Checkpoint:
         self._exports = [(each, each._state()) for each in module._exports or ()]
         self._read = module._imports is not None, module._exports is not None
         self._start = module._start, module._start_is_read
+        self._flags = module._data_counted, module._takes_references
         self._names = None if module._names is None else module._names._snapshot()
         self._sections = list(module.sections)
         tracking = module._tracking
@@ -61,6 +62,7 @@ class Checkpoint:
             if not self._read[1]:
                 module._exports = None
         module._start, module._start_is_read = self._start
+        module._data_counted, module._takes_references = self._flags
         module._names = self._names
         module.sections = self._sections
         for custom, data in self._customs:

@@ -195,6 +195,10 @@ class Exports(Sequence[Export]):
         """Export something. Raises ValueError for a name that is taken."""
         if self.find(name) is not None:
             raise ValueError(f"duplicate export name {name!r}")
+        return self._append(name, entity)
+
+    def _append(self, name: str, entity: Importable) -> Export:
+        """The same for a name that is known to be free."""
         export = Export(name, entity)
         self._items.append(export)
         return export

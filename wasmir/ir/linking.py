@@ -1,0 +1,294 @@
+"""Making one module of two, and a new one of some functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wasmir.errors import InvalidError, MalformedError
+from wasmir.ir.bulk import bulk_work
+from wasmir.ir.conventions import TargetFeatures
+from wasmir.ir.function import Function
+from wasmir.ir.global_ import Global
+from wasmir.ir.importer import Importer
+from wasmir.ir.memory import Memory
+from wasmir.ir.module import Module
+from wasmir.ir.table import Table
+from wasmir.types import FuncType, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wasmir.ir.imports import Import
+    from wasmir.ir.segment import Data, Element
+    from wasmir.ir.space import Entity, Importable
+
+__all__ = ["extract", "merge"]
+
+_SPACES = ("func", "table", "memory", "tag", "global", "elem", "data")
+_IMPORTABLE = _SPACES[:5]
+_CONFLICTS = ("refuse", "skip", "rename")
+
+
+def extract(
+    source: Module,
+    functions: Iterable[Function],
+    *,
+    imports: Iterable[str] = (),
+    module: str = "env",
+) -> Module:
+    """A new module with some functions of another, exported by the names of their exports, or their
+    own, and copies of all that they need: functions, globals, memories and tables with their active
+    segments, other segments, tags and types, with their names. What is imported is imported there,
+    too. Nothing is decoded.
+
+    ``imports`` are index spaces of what the new module imports instead, from ``module``: ``func``,
+    ``table``, ``memory``, ``tag``, ``global``. Then both can share these.
+
+    Raises InvalidError for what isn't part of the source, MalformedError, ValueError for what is no
+    such index space.
+    """
+    wanted = list(functions)
+    imported = set(imports)
+    unknown = imported.difference(_IMPORTABLE)
+    if unknown:
+        known = ", ".join(_IMPORTABLE)
+        raise ValueError(f"no index space {min(unknown)!r} of what is imported: {known}")
+    target = Module()
+    taken: set[tuple[str, str]] = set()
+
+    def choose(entity: Importable) -> Importable | None:
+        if entity.imported is not None or entity in wanted or entity.space not in imported:
+            return None
+        name = base = _name(entity)
+        number = 1
+        while (module, name) in taken:
+            number += 1
+            name = f"{base}_{number}"
+        taken.add((module, name))
+        found: Importable = importer.importing(entity, module, name)
+        return found
+
+    with bulk_work():
+        importer = Importer(source, target, choose)
+        for function in wanted:
+            twin = importer.twin(function)
+            if target.exports.find(_name(function)) is None:
+                target.exports.add(_name(function), twin)
+        importer.finish()
+        # What is copied to a memory or a table comes with it, and may bring others.
+        segments: list[Element | Data] = [*source.elements, *source.data]
+        places = {each: each.place for each in segments}
+        waiting = {
+            each: place for each, place in places.items() if place and place.space not in imported
+        }
+        while ready := [each for each, place in waiting.items() if importer.has(place)]:
+            for segment in ready:
+                importer.twin(segment)
+                del waiting[segment]
+            importer.finish()
+        _copy_features(source, target)
+    return target
+
+
+def _name(entity: Importable) -> str:
+    """What an entity is called where it has to have a name."""
+    exports = entity.module.exports.of(entity)
+    return exports[0].name if exports else entity.name or f"{entity.space}_{entity.index}"
+
+
+def merge(
+    target: Module,
+    other: Module,
+    name: str,
+    *,
+    own: str | None = None,
+    conflicts: str = "refuse",
+) -> dict[Entity, Entity]:
+    """Take all of another module into one; what stands there for each of the other's functions,
+    tables, memories, tags, globals and segments. The other module stays as it is, and nothing is
+    decoded.
+
+    The target's imports from ``name`` become what the other module exports by their names, and the
+    other's imports from ``own`` what the target exports; imports that both have become one. Imports
+    that find nothing stay. The exports of both are there: where ``conflicts`` is ``skip``, the
+    target's alone of two by the same name, and where it is ``rename``, the other's is called
+    ``name.export``. At instantiation the target's segments come first, then the other's, then the
+    other's start function, then the target's. Of custom sections names and target features come
+    along.
+
+    Raises InvalidError for two exports of one name and for an import that isn't what its export
+    is, MalformedError: the target is as it was then; ValueError for what makes no sense.
+    """
+    if conflicts not in _CONFLICTS:
+        raise ValueError(f"conflicts is one of {', '.join(_CONFLICTS)}, not {conflicts!r}")
+    if other is target:
+        raise ValueError("a module can't be merged with itself")
+    with bulk_work():
+        checkpoint = target.checkpoint()
+        try:
+            return _Merger(target, other, name, own).run(conflicts)
+        except BaseException:
+            target.rollback(checkpoint)
+            raise
+
+
+class _Merger:
+    """Another module on its way into a module."""
+
+    def __init__(self, target: Module, other: Module, name: str, own: str | None) -> None:
+        self.target = target
+        self.other = other
+        self.name = name
+        self.own = own
+        target.read_all()
+        self.imports = set(target.imports)
+        self.known = {
+            (each.module, each.name, each.kind): each.entity for each in reversed(target.imports)
+        }
+        self.importer = Importer(other, target, self._choose)
+
+    def run(self, conflicts: str) -> dict[Entity, Entity]:
+        target, other, importer = self.target, self.other, self.importer
+        twins: dict[Entity, Entity] = {}
+        for space in _SPACES:
+            for entity in other.space(space):
+                twins[entity] = importer.twin(entity)
+        importer.finish()
+        instead = self._resolved()
+        target.redirect(instead)
+        for space in _IMPORTABLE:
+            target.space(space).remove_all(old for old in instead if old.space == space)
+        twins = {entity: instead.get(twin, twin) for entity, twin in twins.items()}
+        self._export(twins, conflicts)
+        self._start(twins)
+        _copy_features(other, target)
+        return twins
+
+    def _choose(self, entity: Importable) -> Importable | None:
+        """What of the target the other module's import is: an export, or the same import."""
+        import_ = entity.imported
+        if import_ is None:
+            return None
+        if import_.module == self.own:
+            export = self.target.exports.find(import_.name)
+            if export is not None:
+                self._check(import_, entity, export.entity, theirs_is_import=True)
+                return export.entity
+        known = self.known.get((import_.module, import_.name, import_.kind))
+        same = known is not None and self.importer.same(_type(entity), _type(known))
+        return known if same else None
+
+    def _resolved(self) -> dict[Any, Any]:
+        """What stands in the place of the target's imports from the other module."""
+        instead: dict[Any, Any] = {}
+        for import_ in self.target.imports:
+            # What the other module brought isn't the target's.
+            if import_.module != self.name or import_ not in self.imports:
+                continue
+            export = self.other.exports.find(import_.name)
+            if export is not None:
+                self._check(import_, export.entity, import_.entity, theirs_is_import=False)
+                instead[import_.entity] = self.importer.twin(export.entity)
+        # The other module may export what it imports from this one.
+        ends: dict[Any, Any] = {}
+        for old, resolved in instead.items():
+            new, steps = resolved, 0
+            while new in instead:
+                new = instead[new]
+                steps += 1
+                if steps > len(instead):
+                    raise InvalidError(f"import {old.imported} leads to itself: nobody defines it")
+            ends[old] = new
+        return ends
+
+    def _check(self, import_: Import, theirs: Any, ours: Any, *, theirs_is_import: bool) -> None:
+        """Raise InvalidError where an import can't be what it is resolved to."""
+        same = theirs.space == ours.space and theirs.__class__ is ours.__class__
+        if same and isinstance(theirs, (Memory, Table)):
+            wanted, given = theirs.type.limits, ours.type.limits
+            if not theirs_is_import:
+                wanted, given = given, wanted
+            same = _fits(wanted, given)
+            if isinstance(theirs, Table):
+                same &= self.importer.same(theirs.type.element, ours.type.element)
+        elif same:
+            same = self.importer.same(_type(theirs), _type(ours))
+        if not same:
+            raise InvalidError(
+                f"incompatible import type: import {import_} is {_shown(import_.entity)}, and what "
+                f"is exported by that name is {_shown(ours if theirs_is_import else theirs)}"
+            )
+
+    def _export(self, twins: dict[Entity, Entity], conflicts: str) -> None:
+        exports = self.target.exports
+        taken = {export.name for export in exports}
+        for export in self.other.exports:
+            entity: Any = twins[export.entity]
+            name = export.name
+            if name in taken:
+                if conflicts == "skip":
+                    continue
+                if conflicts == "refuse":
+                    raise InvalidError(f"duplicate export name {name!r}")
+                while name in taken:
+                    name = f"{self.name}.{name}"
+            taken.add(name)
+            exports._append(name, entity)
+
+    def _start(self, twins: dict[Entity, Entity]) -> None:
+        """Both start functions, the other module's first."""
+        theirs = None if self.other.start is None else twins[self.other.start]
+        if not isinstance(theirs, Function):
+            return
+        ours = self.target.start
+        if ours is not None:
+            calls = [self.target.instr("call", each) for each in (theirs, ours)]
+            theirs = self.target.add_function(FuncType(), calls)
+        self.target.start = theirs
+
+
+def _type(entity: Any) -> Any:
+    return entity.type
+
+
+def _fits(wanted: Limits, given: Limits) -> bool:
+    """Whether what has some limits can be imported with others."""
+    same = (wanted.address, wanted.shared, wanted.page_size_log2) == (
+        given.address,
+        given.shared,
+        given.page_size_log2,
+    )
+    if not same or given.minimum < wanted.minimum:
+        return False
+    return wanted.maximum is None or (given.maximum is not None and given.maximum <= wanted.maximum)
+
+
+def _shown(entity: Any) -> str:
+    """What sort of thing an entity is, for messages."""
+    match entity:
+        case Function():
+            return f"a function {entity.func_type}"
+        case Global():
+            mutable = "mutable " if entity.type.mutable else ""
+            return f"a {mutable}global {entity.type.type}"
+        case Memory() | Table():
+            limits = entity.type.limits
+            most = "" if limits.maximum is None else f" to {limits.maximum}"
+            return f"a {entity.what} of {limits.minimum}{most}"
+    return f"a {entity.what}"
+
+
+def _copy_features(source: Module, target: Module) -> None:
+    """What the source was built for, the target is then."""
+    try:
+        features = TargetFeatures.of(source)
+        known = TargetFeatures.of(target)
+    except MalformedError:
+        return
+    if features is None:
+        return
+    if known is None:
+        known = TargetFeatures(target.add_custom(TargetFeatures.NAME, b"\0"))
+    known.features = known.features | {
+        name: prefix for name, prefix in features.features.items() if name not in known.features
+    }
