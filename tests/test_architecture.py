@@ -18,7 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"ir"}),
     frozenset({"binary", "validate", "text", "interp", "ops", "runtime"}),
     frozenset({"pipeline", "sizes", "summary"}),
-    frozenset({"diff", "fleet", "printing", "treemap"}),
+    frozenset({"diff", "fleet", "graph", "printing", "treemap"}),
     frozenset({"cli"}),
 )
 """A room may import from the layers before its own, and from itself."""

@@ -23,6 +23,7 @@ _COMMANDS = {
     "diff": "diff:diff",
     "engines": "info:engines",
     "exec": "execute:execute",
+    "graph": "graph:graph",
     "info": "info:info",
     "passes": "pipelines:passes",
     "print": "show:print_text",
