@@ -68,8 +68,7 @@ class _Commands(click.Group):
         except WasmError as error:
             fail(str(error))
         except BrokenPipeError:
-            # Whoever read our output has seen enough. Python would complain at exit.
-            sys.stderr.close()
+            # Whoever read our output has seen enough.
             sys.exit(1)
         except OSError as error:
             named = f"{error.filename}: " if error.filename else ""
