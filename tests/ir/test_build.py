@@ -27,6 +27,7 @@ from wasmir import (
     Function,
     FunctionBuilder,
     If,
+    InvalidError,
     Item,
     Label,
     Loop,
@@ -466,6 +467,42 @@ def test_functions_that_call_each_other() -> None:
     assert [each.name for each in module.functions] == ["even", "odd"]
     assert validate(module.to_bytes()) is None
     assert [Instance(module, {}).invoke("odd", n) for n in range(4)] == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("act", [Module.to_bytes, Module.validate, Module.wat])
+def test_what_was_never_finished_cannot_be_mentioned(act: Callable[[Module], object]) -> None:
+    module = Module()
+    never = module.build("never").function
+    assert repr(never) == "<function (being built)>"
+    with module.build(exported="f") as f:
+        f.call(never)
+    with pytest.raises(InvalidError, match=r"unknown function: it isn't part .*in function 0"):
+        act(module)
+    with f.function.rebuild() as f:
+        f.ref.func(module.snippet().function).drop()
+    with pytest.raises(InvalidError, match="its builder was never finished, or it is a snippet"):
+        act(module)
+    with f.function.rebuild():
+        pass
+    act(module)
+
+
+def test_offsets_of_what_is_built_anew() -> None:
+    """None of the instructions that were there is there any more."""
+    entry = next(each for each in modules() if each.name == "plain")
+    module = Module.from_bytes(entry.path.read_bytes())
+    function, other = (each for each in module.functions if each.imported is None)
+    kept = [each.offset for each in instructions(other)]
+    gone = [each.offset for each in instructions(function)]
+    module.track_offsets()
+    with function.rebuild() as f:
+        f.i64.const(0)
+    function.settle()
+    offsets = module.encode().offsets
+    assert [offsets.new(at) for at in gone[:-1]] == [None] * (len(gone) - 1)
+    shift = {at - (offsets.new(at) or 0) for at in kept}
+    assert len(shift) == 1
+    assert shift != {0}
 
 
 # Other code for a function

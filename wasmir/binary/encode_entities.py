@@ -12,6 +12,7 @@ from wasmir.ir.function import Function
 from wasmir.ir.global_ import Global
 from wasmir.ir.memory import Memory
 from wasmir.ir.segment import REF_FUNC, Data, Element
+from wasmir.ir.space import check_member
 from wasmir.ir.table import Table
 from wasmir.ir.tag import Tag
 from wasmir.types import (
@@ -65,8 +66,7 @@ class Spelling:
         if not hasattr(entity, "space") or entity.space != space:
             what = self.module.space(space).what
             raise TypeError(f"{entity!r} stands where a {what} is expected")
-        if entity.module is not self.module:
-            raise InvalidError(f"unknown {entity.what}: {entity} is part of another module")
+        check_member(entity, self.module)
         return entity._number if self.shift is None else self.shift.index(space, entity._number)
 
     def const(self, const: Const) -> bytes:

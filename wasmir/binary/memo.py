@@ -14,7 +14,7 @@ from wasmir.binary.plain import NATURALS, maybe_padded, plain_naturals
 from wasmir.errors import InvalidError, MalformedError, WasmError
 from wasmir.ir.code import Block, BlockType, If, Instr, Loop, Structured, Try, TryTable
 from wasmir.ir.effects import fixed_effect, row_effect
-from wasmir.ir.space import Entity
+from wasmir.ir.space import Entity, check_member
 from wasmir.ir.tag import Tag
 from wasmir.isa import kinds, tokens
 from wasmir.isa.mentions import mentioned_spaces, renamed
@@ -301,8 +301,7 @@ class Memo(dict[bytes, tuple[int, Any]]):
         if not isinstance(entity, Entity) or entity.space != space:
             what = self.module.space(space).what
             raise TypeError(f"{entity!r} stands where a {what} is expected")
-        if entity.module is not self.module:
-            raise InvalidError(f"unknown {entity.what}: {entity} is part of another module")
+        check_member(entity, self.module)
         return entity._number
 
     def encode_block_type(self, type_: BlockType) -> bytes:

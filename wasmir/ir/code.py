@@ -422,7 +422,7 @@ class Body(Label):
         """A function's code, or a snippet, to be put into this one instead of a call: see
         :mod:`wasmir.ir.inline`. Its parameters and locals become new locals, with their names.
 
-        Raises ValueError for code of another module and for a snippet that isn't finished.
+        Raises ValueError for code of another module and for what is still being built.
         """
         from wasmir.ir.inline import inlined_into
 

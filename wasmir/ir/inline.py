@@ -46,7 +46,7 @@ def inlined(code: Function | Snippet, declare: Declare) -> list[Item]:
     """A copy of a function's code, which takes its parameters from the stack and leaves its
     results. ``declare`` declares a local of the host, from its type and name, and gives its index.
 
-    Raises UnsupportedError of an import, ValueError of a snippet that isn't finished, and like
+    Raises UnsupportedError of an import, ValueError of what is still being built, and like
     :attr:`Function.body`.
     """
     function, names = _source(code)
@@ -91,6 +91,8 @@ def _source(code: Function | Snippet) -> tuple[Function, dict[int, str]]:
 
     if isinstance(code, Snippet):
         return code.built, code._local_names()
+    if code._number < 0:
+        raise ValueError(f"{code!r} can't be inlined: it has no code yet")
     return code, code.local_names
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wasmir.ir.imports import Import
     from wasmir.ir.module import Module
 
-__all__ = ["Entity", "Importable", "Space", "reordered"]
+__all__ = ["Entity", "Importable", "Space", "check_member", "reordered"]
 
 
 class Entity:
@@ -73,12 +73,27 @@ class Entity:
         self.module.names.give(self, name)
 
     def __str__(self) -> str:
+        if self._number < 0:
+            return "(being built)"
         shown = f"{self._number} (removed)" if self.is_removed else str(self.index)
         name = self.name
         return shown if name is None else f'{shown} "{name}"'
 
     def __repr__(self) -> str:
         return f"<{self.what} {self}>"
+
+
+def check_member(entity: Entity, module: Module) -> None:
+    """Raise InvalidError for what no code of the module can mention."""
+    from wasmir.errors import InvalidError
+
+    if entity.module is not module:
+        raise InvalidError(f"unknown {entity.what}: {entity} is part of another module")
+    if entity._number < 0:
+        raise InvalidError(
+            f"unknown {entity.what}: it isn't part of the module, because its builder was never "
+            "finished, or it is a snippet"
+        )
 
 
 def _frozen(value: Any) -> Any:
