@@ -303,6 +303,14 @@ def crossed(f: FunctionBuilder) -> None:
     assert inner is None
 
 
+def settled(f: FunctionBuilder) -> None:
+    with f.module.build():
+        pass
+    with f.module.functions[0].rebuild() as again:
+        again.nop()
+        f.module.functions[0].settle()
+
+
 def behind_all(f: FunctionBuilder) -> None:
     with f.try_():
         pass
@@ -357,6 +365,7 @@ REFUSED: dict[str, tuple[Callable[[FunctionBuilder], object], str]] = {
     "no with, twice": (lambda f: (f.block(), f.loop()), "block: it was opened without `with`"),
     "no with at the end": (lambda f: (f.loop(), f.finish()), "loop: it was opened without"),
     "twice": (twice, "block: a block is entered once"),
+    "settled": (settled, "function 0 was settled or closed while it was being built"),
     "crossed": (crossed, "block: a block inside it is still open"),
     "open": (lambda f: (f.block().__enter__(), f.finish()), "block: it is still open"),
     "finished": (lambda f: (f.finish(), f.nop()), 'function "broken" is finished'),
@@ -449,6 +458,20 @@ def test_a_block_that_is_left_by_an_exception_is_not_there() -> None:
     assert either.else_items == [ops.return_()]
     assert isinstance(tried, Try)
     assert [clause.items for clause in tried.catches] == [[ops.nop()]]
+
+
+def test_an_exception_leaves_blocks_that_no_with_entered() -> None:
+    module = Module()
+    with module.build(params=[I32]) as f:
+        with pytest.raises(PlannedError), f.block():
+            enter_and_fail(f)
+        f.nop()
+    assert f.function.body.seq == [ops.nop()]
+
+
+def enter_and_fail(f: FunctionBuilder) -> None:
+    f.loop().__enter__()
+    fail(f)
 
 
 def test_functions_that_call_each_other() -> None:

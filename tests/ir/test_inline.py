@@ -234,6 +234,10 @@ def test_what_cannot_be_inlined() -> None:
         snippet = module.snippet()
         with pytest.raises(ValueError, match="the snippet isn't finished"):
             f.inline(snippet)
+        with pytest.raises(RuntimeError), snippet:
+            raise RuntimeError
+        with pytest.raises(ValueError, match="the snippet isn't finished"):
+            f.inline(snippet)
         with pytest.raises(ValueError, match=r"<function \(being built\)> can't be inlined"):
             f.inline(f.function)
         with pytest.raises(ValueError, match="is part of another module"):

@@ -132,6 +132,33 @@ def test_unwrap(body: Body) -> None:
     assert Instance(body.function.module, {}).invoke("f", 5) == 8
 
 
+def test_the_wrapper_may_have_runs(body: Body) -> None:
+    place = place_of(body, "loop")
+    node = place.wrap(ops.block(items=[b"\x01\x01"]))
+    assert place.index == 2
+    assert node.items == [ops.nop(), ops.nop(), place.item]
+
+
+def test_what_is_unwrapped_together_is_walked() -> None:
+    module = Module()
+    with module.build() as f:
+        for number in (1, 2, 3):
+            with f.block():
+                f.i32.const(number).drop()
+    seen: list[object] = []
+    blocks: list[Place] = []
+    for place in walk(f.function.body):
+        seen.append(place.item)
+        if isinstance(place.item, Block):
+            blocks.append(place)
+        if len(blocks) == 2:
+            blocks.pop().unwrap()
+            blocks.pop().unwrap()
+    assert [item for item in seen if isinstance(item, Instr) and item.immediates] == [
+        ops.i32.const(number) for number in (1, 2, 3)
+    ]
+
+
 def test_what_cannot_be(body: Body) -> None:
     places = {place.row.name: place for place in walk(body)}
     for first, last in (

@@ -112,7 +112,7 @@ class Opening(Generic[L]):
 
     def take_back(self, items: list[Item]) -> None:
         """Undo :meth:`place`."""
-        del items[items.index(self.label) :]
+        items.pop()
 
 
 class _Else(Opening[If]):
@@ -385,20 +385,17 @@ class CodeBuilder(Emitter):
         self._labels[opening.label] = opening.handler
 
     def _leave(self, opening: Opening[Any], *, keep: bool) -> None:
-        if not self._openings or self._openings[-1] is not opening:
-            raise self._error(_name(opening.label), "a block inside it is still open")
-        self._openings.pop()
-        del self._labels[opening.label]
+        if keep:
+            self._check_ready()
+            if self._openings[-1] is not opening:
+                raise self._error(_name(opening.label), "a block inside it is still open")
+        # An exception leaves those inside as well, entered by `with` or not.
+        for inner in self._openings[self._openings.index(opening) :]:
+            del self._labels[inner.label]
+        del self._openings[self._openings.index(opening) :]
         if not keep:
             self._unentered = None
             opening.take_back(self._current)
-
-    def _finish(self) -> None:
-        """Whatever must be over is over, and nothing more is appended."""
-        self._check_ready()
-        if self._openings:
-            raise self._error(_name(self._openings[-1].label), "it is still open")
-        self._finished = True
 
     def _local_groups(self) -> list[tuple[int, ValType]]:
         """The locals' declarations, parameters not among them."""
@@ -432,9 +429,15 @@ class FunctionBuilder(CodeBuilder):
     def finish(self) -> Function:
         """The function, with the code that was built. Without ``with``, this is how it ends.
 
-        Raises ValueError where a block is open still, or where it was called before.
+        Raises ValueError where a block is open still, where it was called before, and where the
+        function that was to get the code was settled or closed meanwhile.
         """
-        self._finish()
+        self._check_ready()
+        if self._openings:
+            raise self._error(_name(self._openings[-1].label), "it is still open")
+        if self.function._body is not self.body:
+            raise ValueError(f"{self._what} was settled or closed while it was being built")
+        self._finished = True
         self.body.local_groups = self._local_groups()
         self.body.items = self.items
         self._install()
@@ -502,9 +505,12 @@ class Snippet(NewFunction):
     def __init__(self, module: Module, type_: Type, names: Mapping[int, str]) -> None:
         super().__init__(module, type_, names, None, None)
         self._what = "snippet"
+        # Not where an exception was its end.
+        self._is_whole = False
 
     def _install(self) -> None:
         """The module doesn't get it."""
+        self._is_whole = True
 
     def const(self) -> Const:
         """It as a constant expression. Raises ValueError where it isn't constant."""
@@ -520,8 +526,8 @@ class Snippet(NewFunction):
 
     @property
     def built(self) -> Function:
-        """The function that it is. Raises ValueError while it is being built."""
-        if not self._finished:
+        """The function that it is. Raises ValueError unless it was finished."""
+        if not self._is_whole:
             raise ValueError("the snippet isn't finished")
         return self.function
 

@@ -60,8 +60,8 @@ class Walk:
         self.frames: dict[int, Frame] = {}
         #: Whether a block was put around something or taken from around it.
         self.reshaped = False
-        #: The place that was unwrapped last, and from where to where in which list its items are.
-        self.unwrapped: tuple[Place, Frame, int, int] | None = None
+        #: From where to where in which list the items of what was unwrapped are.
+        self.unwrapped: dict[Place, tuple[Frame, int, int]] = {}
 
 
 class _Edit(NamedTuple):
@@ -254,6 +254,8 @@ class Place:
         if not isinstance(given, Structured):
             raise TypeError(f"a structured instruction expected, not {type(given).__name__}")
         frame = self._frame
+        if frame.walk.expands:
+            expand_list(frame.walk.body.function.module, node.items)
         place = Place(node, start, frame)
         inner = Frame(frame.walk, node, node.items, place)
         at = len(node.items)
@@ -287,7 +289,7 @@ class Place:
         known = walk.frames.get(id(item.items))
         if known is not None:
             known.edit = _Edit(0, len(inside), 0, (after, start), after)
-        walk.unwrapped = self, after, start, start + len(inside)
+        walk.unwrapped[self] = after, start, start + len(inside)
         walk.reshaped = True
 
     def _made(self, code: Code) -> list[Item]:

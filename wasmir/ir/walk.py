@@ -97,9 +97,9 @@ def _places(walk: Walk, offsets: Iterator[int] | None) -> Iterator[Place]:
                     _, stop = frame.latest(stop)
                     frame, index = frame.latest(index)
                     if place.is_gone:
-                        if walk.unwrapped is not None and walk.unwrapped[0] is place:
+                        if place in walk.unwrapped:
                             # What was inside comes next, wherever it is now.
-                            waiting += [(frame, index, stop), walk.unwrapped[1:]]
+                            waiting += [(frame, index, stop), walk.unwrapped[place]]
                             break
                         continue
                 if isinstance(item, Structured):
