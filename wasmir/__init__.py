@@ -66,8 +66,8 @@ if TYPE_CHECKING:
     from wasmir.ir.image import MemoryImage, TableImage
     from wasmir.ir.imports import Export, ExternKind, Import
     from wasmir.ir.inject import Injector
-    from wasmir.ir.local import Local, default_of
     from wasmir.ir.linking import extract, merge
+    from wasmir.ir.local import Local, default_of
     from wasmir.ir.memory import Memory
     from wasmir.ir.module import Module
     from wasmir.ir.offsets import Frame, FunctionOffsets, OffsetMap

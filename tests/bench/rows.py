@@ -75,7 +75,9 @@ def _ours(path: Path, folder: Path) -> Iterator[Row]:
     added.output = imported
     yield ours("change", added)
     entered, counted = (folder / f"{name}.wasm" for name in ("entry", "count"))
-    entry = done("wasmir: each function tells that it is entered", "entry", file, str(entered))
+    entry = done(
+        "wasmir: calls counted, at the entry of each function", "entry", file, str(entered)
+    )
     entry.output = entered
     yield ours("instrument", entry)
     count = [*wasmir, "run", file, "-p", "count", "-o", str(counted)]

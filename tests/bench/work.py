@@ -33,7 +33,7 @@ def main(what: str, name: str, *more: str) -> None:
         if module.to_bytes() != module.source:
             sys.exit("the output differs from the input")
     elif what == "entry":
-        _tell_of_entries(module)
+        _count_calls(module)
         module.save(*more)
     elif what == "import":  # One more function is imported: the indices of all others move.
         module.import_function("env", "added", FuncType())
@@ -42,17 +42,17 @@ def main(what: str, name: str, *more: str) -> None:
         sys.exit(f"no work {what!r}")
 
 
-def _tell_of_entries(module: Module) -> None:
-    """Let each function say which one it is, as it is entered."""
+def _count_calls(module: Module) -> None:
+    """Count, at the entry of each function, the calls of all."""
     from wasmir import GlobalType, NumType, ops
 
     zero = module.const(ops.i32.const(0))
-    last = module.add_global(GlobalType(NumType.I32, mutable=True), zero, exported="last")
-    keep = ops.global_.set(last)
-    for index, function in enumerate(module.functions):
+    calls = module.add_global(GlobalType(NumType.I32, mutable=True), zero, exported="calls")
+    one = [ops.i32.const(1), ops.i32.add()]
+    run = module.run([ops.global_.get(calls), *one, ops.global_.set(calls)])
+    for function in module.functions:
         if function.imported is None:
-            run = module.run([ops.i32.const(index), keep])
-            function.insert([(function.first_offset, run)])
+            function.insert_at_entry(run)
 
 
 def _skeleton(function: Function) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from corpus.manifest import Module as Entry
 from corpus.manifest import modules
-from tests.modules import assembled
+from tests.modules import assembled, signed
 from tests.support import validate
 from wasmir import (
     Block,
@@ -266,3 +266,38 @@ def test_rollback() -> None:
     assert module.to_bytes() == once
     module.rollback(first)
     assert module.to_bytes() == before
+
+
+@pytest.mark.parametrize("tracked", [False, True])
+@pytest.mark.parametrize("added", [[], [(1, NumType.F64), (3, NumType.I32)]])
+def test_at_entry(tracked: bool, added: list[tuple[int, NumType]]) -> None:
+    """The same as at the first offset, and as well followed."""
+    code = "(func (param i32) (local i64) nop local.get 0 drop)"
+    found = []
+    for at_entry in (False, True):
+        module = module_with(code)
+        if tracked:
+            module.track_offsets()
+        function = module.functions[-1]
+        run = module.run([ops.i32.const(5), ops.drop()])
+        if at_entry:
+            function.insert_at_entry(run, added)
+        else:
+            function.insert([(function.first_offset, run)], added)
+        written = module.encode()
+        assert validate(written.data) is None
+        moved = written.offsets.new(function.offset + 3) if tracked else None
+        found.append((written.data, function.local_count, moved))
+    assert found[0] == found[1]
+    assert found[0][1] == 2 + sum(count for count, _ in added)
+    if tracked:
+        assert found[0][0][found[0][2] or 0] == 0x01
+
+
+@pytest.mark.parametrize("value", [0, -1, 63, 64, -64, -65, 1 << 30, -(1 << 31), (1 << 31) - 1])
+def test_constants(value: int) -> None:
+    module = Module()
+    for bits, const in ((32, ops.i32.const), (64, ops.i64.const)):
+        run = module.run([const(value)])
+        assert [each.immediates for each in module.instructions(run)] == [(value,)]
+        assert len(run) == 1 + len(signed(value)), bits

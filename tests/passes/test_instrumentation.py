@@ -276,3 +276,10 @@ def test_refusals(text: str, pipeline: str, message: str) -> None:
 def test_an_empty_function_has_a_number(pipeline: str) -> None:
     coverage = CoverageMap.of(instrumented("(module (func) (func nop))", pipeline))
     assert [(each.first, len(each.blocks)) for each in coverage.functions] == [(0, 1), (1, 1)]
+
+
+def test_globals_are_for_few_counters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wasmir.passes.count._MOST_GLOBALS", 3)
+    module = Module.from_bytes(assembled(BEFORE))
+    with pytest.raises(UnsupportedError, match="4 counters are too many"):
+        Pipeline.parse("count{into=globals}").run(module)

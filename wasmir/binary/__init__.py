@@ -30,7 +30,7 @@ _HOMES = {
     "wasmir.binary.shift": "renumbered_types renumbering",
     "wasmir.binary.shift_locals": "shift_locals",
     "wasmir.binary.scan_code": "distinct_instructions raw_instructions",
-    "wasmir.binary.insertion": "locals_end splice",
+    "wasmir.binary.insertion": "locals_end splice splice_entry",
     "wasmir.binary.substitute": "substitute",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wasmir.binary.decode_code import code_of
 from wasmir.binary.encode_code import encode_locals
 from wasmir.ir.offsets import Moves
 from wasmir.isa import tokens
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from wasmir.ir.function import Function
     from wasmir.types import ValType
 
-__all__ = ["locals_end", "splice"]
+__all__ = ["locals_end", "splice", "splice_entry"]
 
 
 def locals_end(function: Function) -> int:
@@ -53,6 +54,22 @@ def splice(
     if tracking is not None and tracking.covers(function):
         tracking.settled(function, _moves(pieces, start, len(code)))
     function._code = b"".join(pieces)
+
+
+def splice_entry(
+    function: Function, run: bytes, added_locals: Sequence[tuple[int, ValType]]
+) -> None:
+    """See :meth:`wasmir.ir.function.Function.insert_at_entry`."""
+    tracking = function.module._tracking
+    if tracking is not None and tracking.covers(function):
+        splice(function, [(locals_end(function), run)], added_locals)
+        return
+    data, start, end = code_of(function)
+    begin = tokens.skip_locals(data, start, end)
+    declared = data[start:begin]
+    if added_locals:
+        declared = encode_locals(declared, added_locals)
+    function._code = declared + run + data[begin:end]
 
 
 def _moves(pieces: list[bytes], start: int, size: int) -> Moves:

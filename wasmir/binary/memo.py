@@ -269,13 +269,17 @@ class Memo(dict[bytes, tuple[int, Any]]):
         """The bytes of one instruction; remembered by identity."""
         if instr._memo is self.key:
             return instr._code
-        data = encode_row(instr.row, self.numbers(instr.row, instr.immediates))
+        row = instr.row
         if instr._wire is not None:
             data = instr._wire
-        if instr.row in _MENTIONING_DATA:
+        elif row in _CONSTANT_ROWS:
+            data = row.opcode + encode_signed(instr.immediates[0])
+        else:
+            data = encode_row(row, self.numbers(row, instr.immediates))
+        if row in _MENTIONING_DATA:
             # The section comes with what is written.
             self.module._data_counted = True
-        if instr.row is _REF_FUNC:
+        if row is _REF_FUNC:
             self.module._takes_references = True
         # What mentions nothing is shared by modules: then the last of them knows it.
         _set_code(instr, data)
@@ -419,6 +423,7 @@ _CONSTANTS = {
     BY_NAME["i32.const"].number: (BY_NAME["i32.const"], 1 << 31),
     BY_NAME["i64.const"].number: (BY_NAME["i64.const"], 1 << 63),
 }
+_CONSTANT_ROWS = frozenset(row for row, _ in _CONSTANTS.values())
 _REF_FUNC = BY_NAME["ref.func"]
 
 

@@ -141,6 +141,9 @@ class Codec(Protocol):
         places: Iterable[tuple[int, bytes]],
         added_locals: Sequence[tuple[int, ValType]],
     ) -> None: ...
+    def splice_entry(
+        self, function: Function, run: bytes, added_locals: Sequence[tuple[int, ValType]]
+    ) -> None: ...
     def shift_locals(self, function: Function, before: int, after: int) -> None: ...
     def substitute(
         self,

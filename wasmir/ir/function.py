@@ -289,6 +289,11 @@ class Function(Importable):
         """
         codec().splice(self, places, added_locals)
 
+    def insert_at_entry(self, run: bytes, added_locals: Sequence[tuple[int, ValType]] = ()) -> None:
+        """:meth:`insert` in front of the first instruction, in half the time."""
+        self.settle()
+        codec().splice_entry(self, run, added_locals)
+
     @property
     def first_offset(self) -> int:
         """Where the first instruction stands, from the start of the code: behind the declarations

@@ -68,10 +68,9 @@ class Injector:
         groups = [(1, each) for each in added_locals]
         with bulk_work():
             for function in list(functions):
-                at = function.first_offset
-                offset = function.offset + at if function.is_raw else None
+                offset = function.offset + function.first_offset if function.is_raw else None
                 items = tuple(make(function))
-                function.insert([(at, function.encode_items(items))], groups)
+                function.insert_at_entry(function.encode_items(items), groups)
                 self.injections.append(Injection(function, Mode.FUNCTION_ENTRY, "", offset, items))
 
     def basic_blocks(
