@@ -116,8 +116,8 @@ class CheckMemory(Pass):
 
     def run(self, module: Module) -> PassReport:
         """Put the checks there, or raise and leave the module as it was."""
-        one_of(self.name, "where", self.where, ("loads", "stores", "all"))
-        hook = import_named(self.name, "hook", self.hook) if self.hook else None
+        one_of(f"{self.name}: where", self.where, ("loads", "stores", "all"))
+        hook = import_named(f"{self.name}: hook", self.hook) if self.hook else None
         for option, value in (("low", self.low), ("high", self.high)):
             if not 0 <= value < 1 << 64:
                 raise PassError(f"{self.name}: {option} is from 0 to 2^64 - 1, not {value}")
@@ -127,7 +127,9 @@ class CheckMemory(Pass):
         with all_or_nothing(module):
             checkpoint = module.checkpoint()
             chosen = set(
-                chosen_functions(self.name, "functions", self.functions, defined_functions(module))
+                chosen_functions(
+                    f"{self.name}: functions", self.functions, defined_functions(module)
+                )
             )
             # By the indices that memories have in the input.
             numbers = {memory: number for number, memory in enumerate(module.memories)}

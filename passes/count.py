@@ -99,8 +99,8 @@ class Count(Pass):
 
     def run(self, module: Module) -> PassReport:
         """Put counters into the functions, or raise and leave the module as it was."""
-        one_of(self.name, "where", self.where, ("blocks", "functions"))
-        one_of(self.name, "into", self.into, ("memory", "globals", "grow"))
+        one_of(f"{self.name}: where", self.where, ("blocks", "functions"))
+        one_of(f"{self.name}: into", self.into, ("memory", "globals", "grow"))
         if self.bits not in (32, 64):
             raise PassError(f"{self.name}: bits is 32 or 64, not {self.bits}")
         refuse_object(module)
@@ -110,7 +110,9 @@ class Count(Pass):
             return self._count(module)
 
     def _count(self, module: Module) -> PassReport:
-        chosen = chosen_functions(self.name, "functions", self.functions, defined_functions(module))
+        chosen = chosen_functions(
+            f"{self.name}: functions", self.functions, defined_functions(module)
+        )
         wanted = set(chosen)
         starts = {each: each.offset if each.is_raw else None for each in chosen}
 

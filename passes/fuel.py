@@ -86,7 +86,7 @@ class Fuel(Pass):
 
     def run(self, module: Module) -> PassReport:
         """Meter the functions, or raise and leave the module as it was."""
-        hook = import_named(self.name, "hook", self.hook) if self.hook else None
+        hook = import_named(f"{self.name}: hook", self.hook) if self.hook else None
         if not 0 <= self.budget < 1 << 63:
             raise PassError(f"{self.name}: budget is from 0 to 2^63 - 1, not {self.budget}")
         refuse_object(module)
@@ -95,7 +95,9 @@ class Fuel(Pass):
         with all_or_nothing(module):
             checkpoint = module.checkpoint()
             chosen = set(
-                chosen_functions(self.name, "functions", self.functions, defined_functions(module))
+                chosen_functions(
+                    f"{self.name}: functions", self.functions, defined_functions(module)
+                )
             )
             empty: list[Item] = [ops.unreachable()]
             if hook is not None:

@@ -108,7 +108,7 @@ class LogCalls(Pass):
 
     def run(self, module: Module) -> PassReport:
         """Put the calls there, or raise and leave the module as it was."""
-        one_of(self.name, "where", self.where, ("functions", "calls"))
+        one_of(f"{self.name}: where", self.where, ("functions", "calls"))
         refuse_object(module)
         with all_or_nothing(module):
             checkpoint = module.checkpoint()
@@ -124,7 +124,7 @@ class _Log:
         self.options = options
         self.at_calls = options.where == "calls"
         every = list(module.functions) if self.at_calls else defined_functions(module)
-        self.chosen = set(chosen_functions(options.name, "functions", options.functions, every))
+        self.chosen = set(chosen_functions(f"{options.name}: functions", options.functions, every))
         self.by_reference = not options.functions.split()
         self.numbers = {each: index for index, each in enumerate(module.functions)}
         used = used_dialect(module)

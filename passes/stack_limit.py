@@ -101,7 +101,9 @@ class StackLimit(Pass):
         with all_or_nothing(module):
             checkpoint = module.checkpoint()
             chosen = set(
-                chosen_functions(self.name, "functions", self.functions, defined_functions(module))
+                chosen_functions(
+                    f"{self.name}: functions", self.functions, defined_functions(module)
+                )
             )
             used = used_dialect(module)
             dialect = Dialect.NONE

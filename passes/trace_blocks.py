@@ -61,12 +61,12 @@ class TraceBlocks(Pass):
 
     def run(self, module: Module) -> PassReport:
         """Put the calls there, or raise and leave the module as it was."""
-        one_of(self.name, "where", self.where, ("blocks", "functions"))
-        hook = import_named(self.name, "hook", self.hook)
+        one_of(f"{self.name}: where", self.where, ("blocks", "functions"))
+        hook = import_named(f"{self.name}: hook", self.hook)
         refuse_object(module)
         with all_or_nothing(module):
             chosen = chosen_functions(
-                self.name, "functions", self.functions, defined_functions(module)
+                f"{self.name}: functions", self.functions, defined_functions(module)
             )
             # By the indices that functions have before there is an import more.
             found: list[tuple[Function, MappedFunction]] = []

@@ -334,12 +334,12 @@ def test_log_calls_golden() -> None:
     ("pipeline", "message"),
     [
         ("stack-limit{limit=0}", "limit is from 1 to"),
-        ("stack-limit{functions=hots}", "did you mean host?"),
-        ("check-memory{where=load}", "did you mean loads?"),
+        ("stack-limit{functions=hots}", "did you mean 'host'"),
+        ("check-memory{where=load}", "did you mean 'loads'?"),
         ("check-memory{low=-1}", "low is from 0"),
         ("check-memory{hook=.x}", "hook is an import"),
-        ("log-calls{where=function}", "did you mean functions?"),
-        ("log-calls{where=calls,functions=agian}", "did you mean again"),
+        ("log-calls{where=function}", "did you mean 'functions'?"),
+        ("log-calls{where=calls,functions=m.agian}", "did you mean 'm.again'"),
     ],
 )
 def test_bad_options(pipeline: str, message: str) -> None:

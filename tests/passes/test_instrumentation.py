@@ -236,11 +236,11 @@ def test_fuel_is_filled_by_the_hook() -> None:
 @pytest.mark.parametrize(
     ("pipeline", "message"),
     [
-        ("count{where=block}", "where=block: did you mean blocks?"),
-        ("count{into=nowhere}", "there are memory, globals, grow"),
+        ("count{where=block}", "count: where: there is no 'block'; did you mean 'blocks'?"),
+        ("count{into=nowhere}", "there are: memory, globals, grow"),
         ("count{bits=16}", "bits is 32 or 64, not 16"),
-        ('count{functions="h"}', "no function is called 'h'; 2 are there"),
-        ('count{functions="ff"}', "did you mean f?"),
+        ('count{functions="h"}', "count: functions: nothing is called 'h'"),
+        ('count{functions="ff"}', "did you mean 'f'"),
         ("fuel{budget=-1}", "budget is from 0"),
         ("fuel{hook=empty}", "hook is an import, MODULE.NAME, not 'empty'"),
         ("trace-blocks{hook=block}", "hook is an import, MODULE.NAME, not 'block'"),
