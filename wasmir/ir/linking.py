@@ -31,15 +31,15 @@ _CONFLICTS = ("refuse", "skip", "rename")
 
 def extract(
     source: Module,
-    functions: Iterable[Function],
+    entities: Iterable[Importable],
     *,
     imports: Iterable[str] = (),
     module: str = "env",
 ) -> Module:
-    """A new module with some functions of another, exported by the names of their exports, or their
-    own, and copies of all that they need: functions, globals, memories and tables with their active
-    segments, other segments, tags and types, with their names. What is imported is imported there,
-    too. Nothing is decoded.
+    """A new module with some functions of another (or memories, globals, ...), exported by the
+    names of their exports, or their own, and copies of all that they need: functions, globals,
+    memories and tables with their active segments, other segments, tags and types, with their
+    names. What is imported is imported there, too. Nothing is decoded.
 
     ``imports`` are index spaces of what the new module imports instead, from ``module``: ``func``,
     ``table``, ``memory``, ``tag``, ``global``. Then both can share these.
@@ -47,7 +47,7 @@ def extract(
     Raises InvalidError for what isn't part of the source, MalformedError, ValueError for what is no
     such index space.
     """
-    wanted = list(functions)
+    wanted = list(entities)
     imported = set(imports)
     unknown = imported.difference(_IMPORTABLE)
     if unknown:
@@ -70,10 +70,10 @@ def extract(
 
     with bulk_work():
         importer = Importer(source, target, choose)
-        for function in wanted:
-            twin = importer.twin(function)
-            if target.exports.find(_name(function)) is None:
-                target.exports.add(_name(function), twin)
+        for entity in wanted:
+            twin = importer.twin(entity)
+            if target.exports.find(_name(entity)) is None:
+                target.exports.add(_name(entity), twin)
         importer.finish()
         # What is copied to a memory or a table comes with it, and may bring others.
         segments: list[Element | Data] = [*source.elements, *source.data]
