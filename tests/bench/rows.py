@@ -74,6 +74,12 @@ def _ours(path: Path, folder: Path) -> Iterator[Row]:
     added = done("wasmir: one function import added", "import", file, str(imported))
     added.output = imported
     yield ours("change", added)
+    collected, dropped = (folder / f"{name}.wasm" for name in ("gc", "dropped"))
+    collect = [*wasmir, "run", file, "-p", "gc", "--jobs", "1", "-o", str(collected)]
+    yield ours("change", Command("wasmir run -p gc", collect, output=collected))
+    drop = done("wasmir: gc without every other export", "gc", file, str(dropped))
+    drop.output = dropped
+    yield ours("change", drop)
     entered, counted = (folder / f"{name}.wasm" for name in ("entry", "count"))
     entry = done(
         "wasmir: calls counted, at the entry of each function", "entry", file, str(entered)

@@ -117,9 +117,11 @@ def _lost(module: Module) -> set[Function]:
         if space is None:
             continue
         for entity in space._numbered[: space._read_count]:
+            # Behind the type: the items of a segment, what others are initialised with.
+            known = entity._read[1]
+            if name != "elem" and (known is None or _REF_FUNC not in (known.code or b"")):
+                continue
             if entity.is_removed or entity._read != entity._state():
-                # Behind the type: the items of a segment, what others are initialised with.
-                known = entity._read[1]
                 before.update(_in_items(known if name == "elem" else [known]))
     before = {each for each in before if isinstance(each, Function) and not each.is_removed}
     return before - _declared(module) if before else before
