@@ -10,7 +10,7 @@ import pytest
 from corpus.manifest import find, modules
 from tests.modules import assembled
 from wasmir import Loop, Module, UnsupportedError, WasmError, row_of, walk
-from wasmir.graph import BasicBlock, ControlFlow
+from wasmir.graph import ControlFlow, FlowBlock
 from wasmir.interp import Func, Instance, Program, WasmException
 from wasmir.interp.imports import placeholders
 
@@ -30,7 +30,7 @@ def shown(flow: ControlFlow) -> list[str]:
     """Each block's mnemonics, and where it leads to."""
     names = {flow.exit: "exit", flow.uncaught: "uncaught"}
 
-    def name(block: BasicBlock) -> str:
+    def name(block: FlowBlock) -> str:
         return names.get(block, str(block.number))
 
     return [
@@ -223,7 +223,7 @@ class Follower:
 
     def __init__(self, module: Module) -> None:
         self.module = module
-        self.flows: dict[int, tuple[list[tuple[BasicBlock, int]], BasicBlock]] = {}
+        self.flows: dict[int, tuple[list[tuple[FlowBlock, int]], FlowBlock]] = {}
         # Of each call that goes on: its frame, which is kept so that no other takes its place.
         self.last: dict[int, tuple[FrameType, int]] = {}
         self.steps = 0
@@ -254,7 +254,7 @@ class Follower:
         self.last[id(frame)] = frame, ordinal
         self.steps += 1
 
-    def flow(self, number: int) -> tuple[list[tuple[BasicBlock, int]], BasicBlock]:
+    def flow(self, number: int) -> tuple[list[tuple[FlowBlock, int]], FlowBlock]:
         found = self.flows.get(number)
         if found is None:
             flow = ControlFlow(self.module.functions[number])
@@ -262,7 +262,7 @@ class Follower:
             found = self.flows[number] = places, flow.entry
         return found
 
-    def leads(self, blocks: list[BasicBlock], wanted: BasicBlock) -> bool:
+    def leads(self, blocks: list[FlowBlock], wanted: FlowBlock) -> bool:
         """Whether a block is among some, or behind those without instructions."""
         pending = list(blocks)
         while pending:

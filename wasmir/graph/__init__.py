@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from wasmir.graph.calls import Call, CallGraph
 from wasmir.graph.dot import dot_of_calls, dot_of_flow, drawn
-from wasmir.graph.flow import BasicBlock, ControlFlow, Edge
+from wasmir.graph.flow import ControlFlow, Edge, FlowBlock
 
 __all__ = [
-    "BasicBlock",
     "Call",
     "CallGraph",
     "ControlFlow",
     "Edge",
+    "FlowBlock",
     "dot_of_calls",
     "dot_of_flow",
     "drawn",

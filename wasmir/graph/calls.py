@@ -6,13 +6,17 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from wasmir.errors import WasmError
+from wasmir.ir import uses
 from wasmir.ir.bulk import bulk_work
+from wasmir.ir.codec import codec
+from wasmir.ir.function import Function
 from wasmir.isa.table import Trait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wasmir.ir.function import Function
+    from wasmir.ir.codec import CodeMentions
     from wasmir.ir.module import Module
 
 __all__ = ["Call", "CallGraph"]
@@ -54,11 +58,13 @@ class CallGraph:
         calls: list[Call] = []
         indirect = []
         with bulk_work():
+            # What calls through a table or a reference mentions a type.
+            mentions = codec().code_mentions(module, frozenset({"func", "type"}))
             while pending:
                 function = pending.popleft()
                 if depth is not None and far[function] >= depth:
                     continue
-                mentioned, through = _calls(function)
+                mentioned, through = _calls(function, mentions)
                 calls += mentioned
                 if through:
                     indirect.append(function)
@@ -74,22 +80,21 @@ class CallGraph:
         return cls(sorted(far, key=place), calls, sorted(indirect, key=place))
 
 
-def _calls(function: Function) -> tuple[list[Call], bool]:
+def _calls(function: Function, mentions: CodeMentions) -> tuple[list[Call], bool]:
     """What a function's code calls and refers to, each once; whether it calls anything else."""
     found: dict[Call, None] = {}
     indirect = False
-    functions = function.module.functions
-    for row, immediates in function.distinct_instructions():
-        kind = "reference" if row.name == "ref.func" else "call"
-        if row.name != "ref.func" and Trait.CALLS not in row.traits:
-            continue
-        if not row.immediates or row.immediates[0].kind.space != "func":
-            indirect = True
-            continue
-        callee = functions.numbered(immediates[0])
-        if callee is None:
-            from wasmir.errors import InvalidError
-
-            raise InvalidError(f"unknown function {immediates[0]}", str(function))
-        found[Call(function, callee, kind)] = None
+    for token in uses._tokens(function, mentions):
+        try:
+            mentioned = mentions[token]
+        except WasmError as error:
+            raise uses._located(error, function) from None
+        for row, entity in mentioned:
+            calls = row is not None and Trait.CALLS in row.traits
+            if not isinstance(entity, Function):
+                indirect |= calls
+            elif calls:
+                found[Call(function, entity, "call")] = None
+            else:
+                found[Call(function, entity, "reference")] = None
     return list(found), indirect

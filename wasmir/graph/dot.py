@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from wasmir.graph.calls import CallGraph
-    from wasmir.graph.flow import BasicBlock, ControlFlow
+    from wasmir.graph.flow import ControlFlow, FlowBlock
     from wasmir.ir.function import Function
 
 __all__ = ["dot_of_calls", "dot_of_flow", "drawn", "instruction_texts"]
@@ -52,7 +52,7 @@ def dot_of_flow(flow: ControlFlow, *, lines: int | None = None) -> str:
     return _graph(f"function {flow.function}", drawing)
 
 
-def _head(block: BasicBlock) -> str:
+def _head(block: FlowBlock) -> str:
     if block.handler is None:
         return str(block.number)
     tag = block.handler.tag

@@ -43,11 +43,14 @@ if TYPE_CHECKING:
     from wasmir.ir.function import Function
     from wasmir.ir.seq import Instruction
 
-__all__ = ["BasicBlock", "ControlFlow", "Edge"]
+__all__ = ["ControlFlow", "Edge", "FlowBlock"]
 
 
-class BasicBlock:
-    """Instructions of which all are executed or none, but for traps; or where control ends."""
+class FlowBlock:
+    """Instructions of which all are executed or none, but for traps; or where control ends.
+
+    Smaller than :class:`wasmir.BasicBlock`, which an exception may leave anywhere.
+    """
 
     __slots__ = ("handler", "instructions", "number", "predecessors", "successors")
 
@@ -75,8 +78,8 @@ class Edge:
     ``None`` for all); ``throw``, out of the function; and ``suspend`` (a ``tag``).
     """
 
-    source: BasicBlock
-    target: BasicBlock
+    source: FlowBlock
+    target: FlowBlock
     kind: str
     tag: Tag | None = None
     cases: tuple[int | None, ...] = ()
@@ -118,7 +121,7 @@ class ControlFlow:
         self.uncaught = builder.uncaught if builder.uncaught.predecessors else None
 
     @property
-    def nodes(self) -> list[BasicBlock]:
+    def nodes(self) -> list[FlowBlock]:
         """All blocks, the ends included."""
         return [*self.blocks, self.exit, *([self.uncaught] if self.uncaught is not None else [])]
 
@@ -128,7 +131,7 @@ class ControlFlow:
         for block in self.blocks:
             yield from block.successors
 
-    def reachable(self) -> set[BasicBlock]:
+    def reachable(self) -> set[FlowBlock]:
         """The blocks that control may get to."""
         found = {self.entry}
         pending = [self.entry]
@@ -167,7 +170,7 @@ class _Frame:
         self.handlers = handlers
         self.outside = outside
         #: Of an ``if``: where it is decided.
-        self.condition: BasicBlock | None = None
+        self.condition: FlowBlock | None = None
 
 
 class _Builder:
@@ -176,21 +179,21 @@ class _Builder:
     def __init__(self, function: Function) -> None:
         self.body = function.body
         self.module = function.module
-        self.blocks: list[BasicBlock] = []
-        self.exit = BasicBlock()
-        self.uncaught = BasicBlock()
+        self.blocks: list[FlowBlock] = []
+        self.exit = FlowBlock()
+        self.uncaught = FlowBlock()
         self.edges: list[Edge] = []
-        self.current: BasicBlock | None = None
+        self.current: FlowBlock | None = None
         # Where ways begin, and of which kind they are.
-        self.ways: list[tuple[BasicBlock, str]] = []
+        self.ways: list[tuple[FlowBlock, str]] = []
         self.frames: list[_Frame] = []
         # Where a branch to a label goes, and where handlers begin.
-        self.targets: dict[Label, BasicBlock] = {self.body: self.exit}
-        self.handlers: dict[Catch, BasicBlock] = {}
-        self.arrived: set[BasicBlock] = set()
+        self.targets: dict[Label, FlowBlock] = {self.body: self.exit}
+        self.handlers: dict[Catch, FlowBlock] = {}
+        self.arrived: set[FlowBlock] = set()
 
     def build(self) -> None:
-        self.start(BasicBlock())
+        self.start(FlowBlock())
         self.enter(_Frame(self.body, self.body.items, None, None))
         while self.frames:
             frame = self.frames[-1]
@@ -203,23 +206,23 @@ class _Builder:
 
     # Blocks and edges
 
-    def start(self, block: BasicBlock) -> BasicBlock:
+    def start(self, block: FlowBlock) -> FlowBlock:
         """Let control be in another block."""
         self.blocks.append(block)
         self.current = block
         return block
 
-    def here(self) -> BasicBlock:
+    def here(self) -> FlowBlock:
         """The block that comes next, or goes on. Nothing leads to the blocks of dead code."""
         return self.current if self.current is not None else self.fresh()
 
-    def fresh(self) -> BasicBlock:
+    def fresh(self) -> FlowBlock:
         """A new block, to which all ways lead that are open."""
-        block = BasicBlock()
+        block = FlowBlock()
         self.go(block)
         return self.start(block)
 
-    def go(self, target: BasicBlock, kind: str = "next") -> None:
+    def go(self, target: FlowBlock, kind: str = "next") -> None:
         """End what is open: it leads to a block."""
         if self.current is not None:
             self.edge(self.current, target, kind)
@@ -230,8 +233,8 @@ class _Builder:
 
     def edge(
         self,
-        source: BasicBlock,
-        target: BasicBlock,
+        source: FlowBlock,
+        target: FlowBlock,
         kind: str,
         tag: Tag | None = None,
         cases: tuple[int | None, ...] = (),
@@ -239,7 +242,7 @@ class _Builder:
         self.edges.append(Edge(source, target, kind, tag, cases))
         self.arrived.add(target)
 
-    def stop(self) -> BasicBlock:
+    def stop(self) -> FlowBlock:
         """End the block: control doesn't go on behind it, unless ways are added."""
         block = self.here()
         self.current = None
@@ -280,7 +283,7 @@ class _Builder:
     def way_to(self, label: Label) -> str:
         return "return" if label is self.body else "branch"
 
-    def plain(self, block: BasicBlock, item: Instr, frame: _Frame) -> None:
+    def plain(self, block: FlowBlock, item: Instr, frame: _Frame) -> None:
         traits = item.row.traits
         if Trait.TERMINATES in traits:
             self.stop()
@@ -297,8 +300,8 @@ class _Builder:
                 self.stop()
                 self.ways.append((block, "next"))
 
-    def table(self, block: BasicBlock, item: BrTable) -> None:
-        cases: dict[BasicBlock, list[int | None]] = {}
+    def table(self, block: FlowBlock, item: BrTable) -> None:
+        cases: dict[FlowBlock, list[int | None]] = {}
         last = len(item.labels) - 1
         for at, label in enumerate(item.labels):
             cases.setdefault(self.targets[label], []).append(None if at == last else at)
@@ -312,7 +315,7 @@ class _Builder:
                 self.fresh()
             self.targets[item] = self.here()
         else:
-            self.targets[item] = BasicBlock()
+            self.targets[item] = FlowBlock()
         block = self.here()
         block.instructions.append(item)
         first, *later = item.sequences()
@@ -328,7 +331,7 @@ class _Builder:
                 else:
                     inside.handlers = _Handlers(item, frame.handlers)
                 for clause in item.catches:
-                    self.handlers[clause] = BasicBlock(clause)
+                    self.handlers[clause] = FlowBlock(clause)
             case TryTable():
                 inside.handlers = _Handlers(item, frame.handlers)
             case Block() | Loop():
@@ -354,7 +357,7 @@ class _Builder:
                 self.next_sequence(frame)
                 return
         elif isinstance(node, If):
-            condition = cast("BasicBlock", frame.condition)
+            condition = cast("FlowBlock", frame.condition)
             if frame.later:
                 self.go(end)
                 self.ways.append((condition, "false"))
@@ -377,16 +380,16 @@ class _Builder:
 
     # Exceptions
 
-    def throw(self, block: BasicBlock, handlers: _Handlers | None, tag: Tag | None) -> None:
+    def throw(self, block: FlowBlock, handlers: _Handlers | None, tag: Tag | None) -> None:
         """The function itself throws."""
         if not self.catch(block, handlers, tag):
             self.edge(block, self.uncaught, "throw")
 
-    def catch(self, block: BasicBlock, handlers: _Handlers | None, tag: Tag | None) -> bool:
+    def catch(self, block: FlowBlock, handlers: _Handlers | None, tag: Tag | None) -> bool:
         """Lead to the handlers of an exception, of any tag where that isn't known; whether none
         gets past them.
         """
-        taken: set[tuple[BasicBlock, Tag | None]] = set()
+        taken: set[tuple[FlowBlock, Tag | None]] = set()
         while handlers is not None:
             for caught, target in self.clauses(handlers.node):
                 if (target, caught) not in taken and _may_be(tag, caught):
@@ -397,7 +400,7 @@ class _Builder:
             handlers = handlers.outer
         return False
 
-    def clauses(self, node: Try | TryTable) -> Iterator[tuple[Tag | None, BasicBlock]]:
+    def clauses(self, node: Try | TryTable) -> Iterator[tuple[Tag | None, FlowBlock]]:
         if isinstance(node, Try):
             for clause in node.catches:
                 yield clause.tag, self.handlers[clause]
