@@ -29,6 +29,7 @@ from wasmir import (
     exception_dialect,
     instructions,
 )
+from wasmir.passes.patterns import called, near
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -291,7 +292,8 @@ def find_stack_pointer(module: Module, given: str = "auto") -> Global | None:
     name = _STACK_POINTER if given in ("auto", "true") else given
     found = _named_global(module, name)
     if found is None and given not in ("auto", "true"):
-        raise UnsupportedError(f"stack pointer: there is no global named {given!r}")
+        hint = near(given, (name for name, _ in called(module, "global")))
+        raise UnsupportedError(f"stack pointer: there is no global named {given!r}{hint}")
     if found is None:
         found = _subtracted_from(module)
     return found if found is not None and found.type.mutable else None

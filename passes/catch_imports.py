@@ -29,6 +29,7 @@ from wasmir import (
 from wasmir.passes.adapters import caught_by, redirect_references
 from wasmir.passes.additions import name_for
 from wasmir.passes.boundary import INTRINSICS, JS_TAG, Dialect, dialect_of, is_js_tag, matching
+from wasmir.passes.patterns import near
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
 if TYPE_CHECKING:
@@ -193,7 +194,8 @@ class _Catching:
                 if matched
                 else "it imports " + (", ".join(list(names)[:8]) or "no functions")
             )
-            raise UnsupportedError(f"no import matches {self.options.imports!r} ({why})")
+            hint = "" if matched else near(self.options.imports, names)
+            raise UnsupportedError(f"no import matches {self.options.imports!r} ({why}){hint}")
         found = [each for name, functions in names.items() if name in chosen for each in functions]
         for function in found:
             for type_ in function.func_type.results:

@@ -26,6 +26,7 @@ from wasmir import (
 )
 from wasmir.passes.additions import name_for
 from wasmir.passes.boundary import read_record
+from wasmir.passes.patterns import near
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
 if TYPE_CHECKING:
@@ -243,6 +244,9 @@ class _Sites:
         hint = ""
         if self.module.custom("name") is None:
             hint = "; the module has no names, so sites=noreturn or sites=all may help"
+        else:
+            known = [name for each in self.module.functions for name in self._names(each)]
+            hint = near(patterns, known)
         return f"no function is called {patterns}{hint}"
 
     # Which functions

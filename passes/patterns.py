@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from wasmir import Entity, Module
 
-__all__ = ["called", "chosen", "functions_called", "listed", "unknown"]
+__all__ = ["called", "chosen", "functions_called", "listed", "near", "unknown"]
 
 T = TypeVar("T")
 
@@ -59,12 +59,16 @@ def chosen(option: str, globs: str, named: Iterable[tuple[str, T]]) -> list[T]:
 
 def unknown(glob: str, names: Iterable[str]) -> str:
     """What there is to say of a glob that fits none of the names."""
-    known = sorted(set(names))
-    near = get_close_matches(glob.strip("*"), known, n=3)
-    hint = "" if known else ": nothing here has a name"
-    if near:
-        hint = f"; did you mean {' or '.join(map(repr, near))}?"
-    return f"nothing is called {glob!r}{hint}"
+    known = set(names)
+    return (
+        f"nothing is called {glob!r}{near(glob, known) if known else ': nothing here has a name'}"
+    )
+
+
+def near(glob: str, names: Iterable[str]) -> str:
+    """The names that somebody may have meant by a glob that fits none, to be put behind."""
+    found = get_close_matches(glob.strip("*"), sorted(set(names)), n=3)
+    return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
 def listed(option: str, words: str, known: Iterable[str]) -> list[str]:
@@ -75,7 +79,6 @@ def listed(option: str, words: str, known: Iterable[str]) -> list[str]:
     allowed = list(known)
     for word in words.split():
         if word not in allowed:
-            near = get_close_matches(word, allowed, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(allowed)}"
-            raise PassError(f"{option}: there is no {word!r}; {hint}")
+            hint = near(word, allowed) or f"; there are: {', '.join(allowed)}"
+            raise PassError(f"{option}: there is no {word!r}{hint}")
     return words.split()

@@ -160,6 +160,8 @@ def test_unknown_targets(target: str) -> None:
         assert caught.value.reason == (
             f"{release!r} is no release: write numbers with dots, as in 24.15"
         )
+    elif name == "nodejs":
+        assert caught.value.reason == "unknown engine 'nodejs'; did you mean 'node'?"
     else:
         assert caught.value.reason.startswith(f"unknown engine {name!r}; known are v8, chrome, ")
 

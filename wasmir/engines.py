@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wasmir.errors import PassError
 from wasmir.features import BRANCH_HINTING, EXCEPTIONS, FEATURES, LEGACY_EXCEPTIONS, Feature
+from wasmir.suggest import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,7 +119,8 @@ def supports(engine: str, release: str | None, feature: Feature | str) -> bool:
     known = _engine(engine)
     name = feature if isinstance(feature, str) else feature.name
     if name not in known.support:
-        raise PassError(f"unknown feature {name!r}; known are {', '.join(known.support)}")
+        hint = suggestion(name, known.support) or f"; known are {', '.join(known.support)}"
+        raise PassError(f"unknown feature {name!r}{hint}")
     return known.support[name].runs(known.newest if release is None else release)
 
 
@@ -139,10 +141,10 @@ def dialects(target: str) -> frozenset[str]:
 
 def _engine(name: str) -> Engine:
     if name not in ENGINES:
-        raise PassError(
-            f"unknown engine {name!r}; known are {', '.join(ENGINES)}, each with a release or "
-            "without, as in node@24.15"
+        hint = suggestion(name, ENGINES) or (
+            f"; known are {', '.join(ENGINES)}, each with a release or without, as in node@24.15"
         )
+        raise PassError(f"unknown engine {name!r}{hint}")
     return ENGINES[name]
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wasmir.suggest import suggestion
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -173,8 +175,9 @@ def feature_set(features: Iterable[Feature | str] | str) -> frozenset[Feature]:
         name = name.removeprefix("-")
         named = _GROUPS.get(name) or ({FEATURES[name]} if name in FEATURES else None)
         if named is None:
-            known = ", ".join([*_GROUPS, *FEATURES])
-            raise ValueError(f"unknown feature {name!r}; there are: {known}")
+            known = [*_GROUPS, *FEATURES]
+            hint = suggestion(name, known) or f"; there are: {', '.join(known)}"
+            raise ValueError(f"unknown feature {name!r}{hint}")
         if not removed:
             chosen |= named
         else:

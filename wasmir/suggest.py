@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +17,8 @@ def suggestion(text: str, known: Iterable[str], *, listed: bool = False) -> str:
     """``"; did you mean 'name'?"``, to be put behind what is wrong with ``text``; empty where no
     known name comes near, or, if so asked, with all that is ``listed``.
     """
+    from difflib import get_close_matches
+
     names = sorted(set(known))
     # What comes near but for the case is meant, however short it is.
     folded = {name.casefold(): name for name in reversed(names)}

@@ -296,6 +296,7 @@ def test_chosen_wrongly(options: dict[str, Any], words: str) -> None:
     ("text", "options", "words"),
     [
         ("(module (func $f unreachable))", {"sites": "g*"}, "no function is called g"),
+        ("(module (func $die unreachable))", {"sites": "dei"}, "called dei; did you mean 'die'?"),
         ("(module (func $f))", {"sites": "f"}, "no unreachable in them or behind calls"),
         ("(module (func $f unreachable))", {"sites": "f", "payload": True}, "behind calls of them"),
         ("(module (func $f))", {"sites": "all"}, "no unreachable that fits"),

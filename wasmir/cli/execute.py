@@ -59,7 +59,12 @@ def execute(
         instance = Instance(module, None if script is None else _imports_of(script), fuel=fuel)
         function = instance.exports.get(func)
         if not isinstance(function, Func):
-            raise click.UsageError(f"{file} exports no function {func!r}")
+            from wasmir.suggest import suggestion
+
+            known = (name for name, each in instance.exports.items() if isinstance(each, Func))
+            raise click.UsageError(
+                f"{file} exports no function {func!r}{suggestion(func, known, listed=True)}"
+            )
         found = _outcome(function, _arguments(function, args))
     count = len(function.type.results)
     results = [] if not count else [found] if count == 1 else list(found)
