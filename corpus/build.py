@@ -107,7 +107,8 @@ def build(module: Module) -> bytes:
         elif module.producer == "c":
             source, compiled = module.source.relative_to(CORPUS).as_posix(), str(folder / "out.o")
             _zig("clang", *_C_FLAGS, *module.flags, "-c", source, "-o", compiled)
-            _zig("wasm-ld", "--no-entry", *_LINK_FLAGS_WITHOUT_DEBUG, compiled, "-o", str(out))
+            flags = ["--no-entry", *_LINK_FLAGS_WITHOUT_DEBUG, *module.link]
+            _zig("wasm-ld", *flags, compiled, "-o", str(out))
         elif module.producer == "cpp-object":
             _compile(module, module.source, out)
         elif module.producer == "cpp":

@@ -14,11 +14,12 @@ Each function is compiled to a function of Python's when it is first called.
 
 from __future__ import annotations
 
+from wasmir.interp.emscripten import EmscriptenException
 from wasmir.interp.entities import Func, Global, Memory, Table, Tag
 from wasmir.interp.faults import LinkError, OutOfFuel, StackFrame, Trap, WasmException
 from wasmir.interp.floats import f32_bits, f32_from_bits, f64_bits, f64_from_bits
 from wasmir.interp.heap import I31, Array, Struct
-from wasmir.interp.imports import ImportCall, trace_imports
+from wasmir.interp.imports import ImportCall, callers, trace_imports
 from wasmir.interp.instance import Exports, Instance
 from wasmir.interp.limits import Bounds
 from wasmir.interp.program import Program
@@ -27,6 +28,7 @@ __all__ = [
     "I31",
     "Array",
     "Bounds",
+    "EmscriptenException",
     "Exports",
     "Func",
     "Global",
@@ -42,6 +44,7 @@ __all__ = [
     "Tag",
     "Trap",
     "WasmException",
+    "callers",
     "f32_bits",
     "f32_from_bits",
     "f64_bits",

@@ -6,32 +6,33 @@ an import, over and over, as wasm-bindgen's ``__wbindgen_describe_*`` do.
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from wasmir.interp.boundary import call
+from wasmir.interp.emscripten import Emscripten
 from wasmir.interp.entities import Func, Global, Memory, Table, Tag
+from wasmir.interp.faults import Trap
 from wasmir.interp.heap import default
 from wasmir.interp.instance import Instance
 from wasmir.interp.program import Program
 from wasmir.interp.values import to_host
+from wasmir.ir.code import Instr
 from wasmir.ir.function import Function
 from wasmir.ir.imports import ExternKind
+from wasmir.ir.walk import walk
 from wasmir.types import GlobalType, NumType, TableType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from wasmir.interp.heap import RunType
     from wasmir.interp.limits import Bounds
     from wasmir.ir.imports import Import
     from wasmir.ir.module import Module
 
-__all__ = ["ImportCall", "placeholders", "trace_imports"]
-
-# Emscripten's: calls a function of the table, for code that has no handlers of its own.
-_INVOKE = re.compile(r"invoke_[a-z]+")
+__all__ = ["ImportCall", "callers", "placeholders", "trace_imports"]
 
 
 class ImportCall(NamedTuple):
@@ -45,60 +46,140 @@ class ImportCall(NamedTuple):
         return f"{self.module}.{self.name}({', '.join(map(repr, self.args))})"
 
 
+class _EndedError(Trap):
+    """The evaluation came to where it was to end."""
+
+
+@overload
 def trace_imports(
     module: Module,
-    export_glob: str,
+    functions: str,
     import_glob: str = "*",
     *,
-    skip: Iterable[str] = (),
+    until: str | None = None,
+    skip: Iterable[str | Function] = (),
     fuel: int | None = None,
     bounds: Bounds | None = None,
     validate: bool = True,
-) -> dict[str, list[ImportCall]]:
-    """Call each export that matches, in an instance of its own, and give the calls of matching
-    imports that it makes, in order, by export.
+) -> dict[str, list[ImportCall]]: ...
+
+
+@overload
+def trace_imports(
+    module: Module,
+    functions: Iterable[Function],
+    import_glob: str = "*",
+    *,
+    until: str | None = None,
+    skip: Iterable[str | Function] = (),
+    fuel: int | None = None,
+    bounds: Bounds | None = None,
+    validate: bool = True,
+) -> dict[Function, list[ImportCall]]: ...
+
+
+def trace_imports(
+    module: Module,
+    functions: str | Iterable[Function],
+    import_glob: str = "*",
+    *,
+    until: str | None = None,
+    skip: Iterable[str | Function] = (),
+    fuel: int | None = None,
+    bounds: Bounds | None = None,
+    validate: bool = True,
+) -> Mapping[Any, list[ImportCall]]:
+    """Call functions, each in an instance of its own, and give the calls of matching imports that
+    it makes, in order. ``functions`` is a glob of exports, whose names are the keys then, or they
+    are functions of the module: :func:`callers` finds some.
 
     Globs are as in file names; one for imports matches ``name`` or ``module.name``. Every import is
     a placeholder: functions give zeros and nulls, globals are zero, but for ``__stack_pointer``,
-    which is the end of memory. Emscripten's ``invoke_*`` make the call that they are for. Functions
-    whose name, in the name section or as an export, matches a glob of ``skip`` aren't called, and
-    give zeros and nulls too: constructors, say. Parameters of exports are zero.
+    which is the end of memory. Emscripten's imports for exceptions do what they are for, see
+    :mod:`~wasmir.interp.emscripten`: its ``invoke_*`` call.
 
-    ``fuel`` and ``bounds`` are for each export. Raises Trap, WasmException, LinkError, and like
-    :class:`~wasmir.interp.Program`.
+    At a call of an import that matches ``until`` the evaluation ends; it is the last one noted.
+    Functions of ``skip``, or whose name, in the name section or as an export, matches a glob there,
+    aren't called, and give zeros and nulls: constructors, say. Parameters are zero.
+
+    ``fuel`` and ``bounds`` are for each function. Raises Trap, WasmException, EmscriptenException,
+    LinkError, and like :class:`~wasmir.interp.Program`.
     """
     program = Program(module, validate=validate, fuel=fuel is not None)
     skipped = _skipped(module, tuple(skip))
-    found: dict[str, list[ImportCall]] = {}
-    for export in module.exports:
-        if not isinstance(export.entity, Function) or not fnmatchcase(export.name, export_glob):
-            continue
-        calls = found[export.name] = []
+    chosen: dict[Any, Function] = {}
+    if isinstance(functions, str):
+        for export in module.exports:
+            if isinstance(export.entity, Function) and fnmatchcase(export.name, functions):
+                chosen[export.name] = export.entity
+    else:
+        chosen = {function: function for function in functions}
+    found: dict[Any, list[ImportCall]] = {}
+    for key, function in chosen.items():
+        calls = found[key] = []
 
         def note(import_: Import, args: tuple[Any, ...], calls: list[ImportCall] = calls) -> None:
-            both = f"{import_.module}.{import_.name}"
-            if fnmatchcase(import_.name, import_glob) or fnmatchcase(both, import_glob):
+            ends = until is not None and _matches(import_, until)
+            if ends or _matches(import_, import_glob):
                 calls.append(ImportCall(import_.module, import_.name, args))
+            if ends:
+                raise _EndedError("here it was to end")
 
         imports, connect = placeholders(program, note)
-        instance = Instance(program, imports, fuel=fuel, bounds=bounds, replaced=skipped)
-        connect(instance)
-        function: Func = instance.exports[export.name]
-        call(function, tuple(to_host(default(type_), type_) for type_ in function.type.params))
+        with suppress(_EndedError):
+            instance = Instance(program, imports, fuel=fuel, bounds=bounds, replaced=skipped)
+            connect(instance)
+            target: Func = instance.entity(function)
+            call(target, tuple(to_host(default(type_), type_) for type_ in target.type.params))
     return found
 
 
-def _skipped(module: Module, globs: tuple[str, ...]) -> dict[Function, Callable[..., Any]]:
+def callers(module: Module, import_glob: str) -> list[Function]:
+    """The functions that call imports which match, by themselves. Raises MalformedError."""
+    wanted = {
+        import_.entity
+        for import_ in module.imports
+        if import_.kind is ExternKind.FUNC and _matches(import_, import_glob)
+    }
+    found = []
+    for function in module.functions:
+        if function.imported is not None:
+            continue
+        was_open = function.is_open
+        items = (place.item for place in walk(function.body))
+        if any(_called(item) in wanted for item in items):
+            found.append(function)
+        if not was_open:
+            function.close()
+    return found
+
+
+def _called(item: Any) -> Function | None:
+    if isinstance(item, Instr) and item.row.name in ("call", "return_call"):
+        found: Function = item.immediates[0]
+        return found
+    return None
+
+
+def _matches(import_: Import, glob: str) -> bool:
+    both = f"{import_.module}.{import_.name}"
+    return fnmatchcase(import_.name, glob) or fnmatchcase(both, glob)
+
+
+def _skipped(
+    module: Module, skip: tuple[str | Function, ...]
+) -> dict[Function, Callable[..., Any]]:
     """What stands in place of functions that aren't called."""
-    if not globs:
+    if not skip:
         return {}
+    globs = [each for each in skip if isinstance(each, str)]
     exported: dict[Any, list[str]] = {}
     for export in module.exports:
         exported.setdefault(export.entity, []).append(export.name)
     found = {}
     for function in module.functions:
         names = [*exported.get(function, ()), function.name or ""]
-        if any(fnmatchcase(name, glob) for name in names for glob in globs):
+        if function in skip or any(fnmatchcase(name, glob) for name in names for glob in globs):
             found[function] = _nothing(function.func_type.results)
     return found
 
@@ -117,7 +198,7 @@ def placeholders(
     called with the instance, for what imports need of it.
     """
     module, types = program.module, program.types
-    instances: list[Instance] = []
+    emscripten = Emscripten()
     imports: dict[str, dict[str, Any]] = {}
     end = 0
     for memory in module.memories:
@@ -131,7 +212,7 @@ def placeholders(
         match import_.kind:
             case ExternKind.FUNC:
                 type_ = types[entity.type]
-                made = Func(type_, _noted(import_, type_, note, instances), str(import_))
+                made = Func(type_, _noted(import_, type_, note, emscripten), str(import_))
             case ExternKind.TABLE:
                 kind = types.value(entity.type.element)
                 made = Table(TableType(kind, entity.type.limits))  # type: ignore[arg-type]
@@ -146,30 +227,19 @@ def placeholders(
                 is_stack = import_.name == "__stack_pointer" and isinstance(kind, NumType)
                 made.raw = end if is_stack else default(kind)
         imports.setdefault(import_.module, {})[import_.name] = made
-    return imports, instances.append
+    return imports, emscripten.connect
 
 
 def _noted(
     import_: Import,
     type_: RunType,
     note: Callable[[Import, tuple[Any, ...]], None],
-    instances: list[Instance],
+    emscripten: Emscripten,
 ) -> Callable[..., Any]:
-    nothing = _nothing(type_.results)
-    invokes = _INVOKE.fullmatch(import_.name) is not None
+    does = emscripten.function(import_.name) or _nothing(type_.results)
 
     def noted(*raw: Any) -> Any:
         note(import_, tuple(map(to_host, raw, type_.params)))
-        if invokes and instances:
-            return _invoked(instances[0], raw)
-        return nothing()
+        return does(*raw)
 
     return noted
-
-
-def _invoked(instance: Instance, raw: tuple[Any, ...]) -> Any:
-    """The call itself: placeholders throw nothing that would have to be noted."""
-    table = instance.exports.get("__indirect_function_table")
-    if not isinstance(table, Table):
-        table = instance.entity(instance.module.tables[0])
-    return table.elements[raw[0]].call(*raw[1:])
