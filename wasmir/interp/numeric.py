@@ -110,14 +110,15 @@ def _step(e: Emitter, a: Expr, step: int, width: int) -> None:
         e.op(text, a, bits=bits)
         return
     narrow = ""
-    if a.is_simple and not a.wide:
-        name = a.text
+    if not a.wide and step:
+        # `w` is what was computed last; nobody looks at it later.
+        first, name = (a.text, a.text) if a.is_simple else (f"(w := {a.text})", "w")
         if negative == 1:
-            narrow = f"({name} - 1 if {name} else {step})"
+            narrow = f"({name} - 1 if {first} else {step})"
         elif down:
-            narrow = f"({name} - {negative} if {name} >= {negative} else {name} + {step})"
-        elif step:
-            narrow = f"({name} + {step} if {name} < {negative} else {name} - {negative})"
+            narrow = f"({name} - {negative} if {first} >= {negative} else {name} + {step})"
+        else:
+            narrow = f"({name} + {step} if {first} < {negative} else {name} - {negative})"
     e.op(text, a, wide=width, narrow=narrow)
 
 

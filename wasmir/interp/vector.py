@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from wasmir.interp import floats
 from wasmir.interp.emit import UNKNOWN, Emitter, rule
+from wasmir.interp.float_lanes import ARITHMETIC, DOUBLES, SINGLES
 from wasmir.interp.lanes import ALL, Lanes
 from wasmir.interp.memory import address, memory_name
 from wasmir.isa.table import BY_NAME
@@ -36,7 +37,6 @@ _INTEGERS = {8: "i8x16", 16: "i16x8", 32: "i32x4", 64: "i64x2"}
 _FLOATS = {32: "f32x4", 64: "f64x2"}
 _UNSIGNED = {width: Struct(f"<{128 // width}{letter}") for width, letter in _LETTERS.items()}
 _SIGNED = {width: Struct(f"<{128 // width}{letter.lower()}") for width, letter in _LETTERS.items()}
-_DOUBLES = Struct("<2d")
 
 
 def _split(width: int, sign: str) -> Callable[[int], Sequence[int]]:
@@ -65,7 +65,7 @@ _joined = {width: _join(width) for width in _LETTERS}
 
 def _floats_of(width: int) -> Callable[[int], Sequence[float]]:
     if width == 64:
-        unpack = _DOUBLES.unpack
+        unpack = DOUBLES.unpack
         return lambda vector: unpack(vector.to_bytes(16, "little"))
     split = _unsigned[32]
     return lambda vector: [floats.f32_from_bits(lane) for lane in split(vector)]
@@ -73,7 +73,7 @@ def _floats_of(width: int) -> Callable[[int], Sequence[float]]:
 
 def _of_floats(width: int) -> Callable[[Iterable[float]], int]:
     if width == 64:
-        pack = _DOUBLES.pack
+        pack = DOUBLES.pack
         return lambda lanes: int.from_bytes(pack(*lanes), "little")
     join = _joined[32]
     return lambda lanes: join([floats.f32_bits(lane) for lane in lanes])
@@ -294,31 +294,8 @@ def _permutations() -> None:
     _define("i8x16.shuffle", shuffle, 2)
 
 
-_PACKED = {32: Struct("<4f"), 64: _DOUBLES}
-
-
-def _arithmetic(width: int, change: Callable[[float, float], float]) -> Callable[..., int]:
-    """Of floats, whose results are rounded when they are packed: what double precision has more is
-    enough for that to be the one rounding. A NaN may become another one.
-    """
-    unpack, pack = _PACKED[width].unpack, _PACKED[width].pack
-    split, join = _numbers[width], _vector[width]
-
-    def overflowing(a: int, b: int) -> int:
-        return join([floats.round32(change(x, y)) for x, y in zip(split(a), split(b), strict=True)])
-
-    def lanes(a: int, b: int = 0) -> int:
-        left, right = unpack(a.to_bytes(16, "little")), unpack(b.to_bytes(16, "little"))
-        try:
-            return int.from_bytes(pack(*map(change, left, right)), "little")
-        except OverflowError:
-            return overflowing(a, b)
-
-    return lanes
-
-
 def _comparison(width: int, compare: Callable[[Any, Any], bool]) -> Callable[[int, int], int]:
-    unpack, pack = _PACKED[width].unpack, _SIGNED[width].pack
+    unpack, pack = (SINGLES if width == 32 else DOUBLES).unpack, _SIGNED[width].pack
 
     def lanes(a: int, b: int) -> int:
         left, right = unpack(a.to_bytes(16, "little")), unpack(b.to_bytes(16, "little"))
@@ -332,14 +309,6 @@ def _floating(width: int) -> None:
     count = 128 // width
     rounded: Callable[[float], float] = floats.round32 if width == 32 else float
 
-    for name, arithmetic in {
-        "add": operator.add,
-        "sub": operator.sub,
-        "mul": operator.mul,
-        "div": floats.divide,
-    }.items():
-        _define(f"{shape}.{name}", _arithmetic(width, arithmetic), 2)
-    _define(f"{shape}.sqrt", _arithmetic(width, lambda a, _: floats.root(a)), 1)
     for name, choose in {
         "min": floats.minimum,
         "max": floats.maximum,
@@ -423,12 +392,15 @@ def _conversions() -> None:
 
 # Memory
 
-_WHOLE = Struct("<16s")
-_get, _put = _WHOLE.unpack_from, _WHOLE.pack_into
+_halves = Struct("<QQ").unpack_from
+_put = Struct("<16s").pack_into
 
 
 def load_vector(memory: bytearray, at: int) -> int:
-    return int.from_bytes(_get(memory, at)[0], "little")
+    low: int
+    high: int
+    low, high = _halves(memory, at)
+    return low | high << 64
 
 
 def store_vector(memory: bytearray, at: int, value: int) -> None:
@@ -514,6 +486,8 @@ def _memory() -> None:
 
 
 _bitwise()
+for _name, (_function, _operands) in ARITHMETIC.items():
+    _define(_name, _function, _operands)
 for _width in _LETTERS:
     _integers(_width)
 _dots()
