@@ -30,7 +30,17 @@ from wasmir.passes.uses import replace_instructions, users
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from wasmir import Function, Global, Instr, Item, Memory, Module, Table, ValType
+    from wasmir import (
+        Function,
+        Global,
+        Instr,
+        Instruction,
+        Item,
+        Memory,
+        Module,
+        Table,
+        ValType,
+    )
 
 __all__ = ["VirtualState"]
 
@@ -136,7 +146,7 @@ class VirtualState:
             if replace_instructions(function, self._replaced):
                 self.functions += 1
 
-    def _replaced(self, instr: Instr) -> list[Item] | None:
+    def _replaced(self, instr: Instr) -> list[Instruction] | None:
         name = instr.row.name
         entity: Any
         if name in _SIZES:

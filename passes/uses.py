@@ -5,18 +5,18 @@ into those that have none of them.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from wasmir import Instr, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from wasmir import Function, Item, Module
+    from wasmir import Function, Instruction, Module
 
 __all__ = ["Replace", "replace_instructions", "users"]
 
-Replace: TypeAlias = "Callable[[Instr], list[Item] | None]"
+Replace: TypeAlias = "Callable[[Instr], list[Instruction] | None]"
 """What to put in place of an instruction; ``None`` leaves it."""
 
 
@@ -57,19 +57,16 @@ def replace_instructions(function: Function, replace: Replace) -> int:
     Raises MalformedError, InvalidError.
     """
     was_open = function.is_open
-    found: list[tuple[list[Item], int, list[Item]]] = []
+    count = 0
     for place in walk(function.body):
-        item: Any = place.item
-        if isinstance(item, Instr):
-            new = replace(item)
+        if isinstance(place.item, Instr):
+            new = replace(place.item)
             if new is not None:
-                found.append((place.items, place.index, new))
-    # From the back, so that the indices of those before stay true.
-    for items, index, new in reversed(found):
-        items[index : index + 1] = new
+                place.replace(new)
+                count += 1
     if not was_open:
-        if found:
+        if count:
             function.settle()
         else:
             function.close()
-    return len(found)
+    return count
