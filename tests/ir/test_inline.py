@@ -20,6 +20,7 @@ from wasmir import (
     Function,
     FunctionBuilder,
     GlobalType,
+    Injector,
     Instr,
     Module,
     RefType,
@@ -180,6 +181,26 @@ def test_snippets() -> None:
     assert host.local_names == {0: "x", 1: "value", 2: "most", 3: "value", 4: "most"}
     assert validate(module.to_bytes()) is None
     assert [Instance(module, {}).invoke("f", x) for x in (3, 30)] == [300, 400]
+
+
+def test_snippets_are_injected() -> None:
+    """Wherever the function is left, with locals of their own."""
+    module = Module()
+    total = module.add_global(GlobalType(I32, mutable=True), module.const(ops.i32.const(0)))
+    with module.snippet() as snippet:
+        seen = snippet.local(I32, "seen")
+        snippet.global_.get(total).i32.const(1).i32.add().local.tee(seen).global_.set(total)
+    with module.build("f", {"x": I32}, [I32], exported="f") as f:
+        f.local.get(0)
+        with f.if_():
+            f.i32.const(5).return_()
+        f.global_.get(total)
+    with Injector(module).probe(f.function) as probe:
+        probe.exit(lambda: f.function.body.inlined(snippet))
+    assert f.function.local_names == {0: "x", 1: "seen", 2: "seen"}
+    assert validate(module.to_bytes()) is None
+    instance = Instance(module, {})
+    assert [instance.invoke("f", x) for x in (0, 1, 0)] == [0, 5, 2]
 
 
 def test_locals_of_every_type_begin_anew() -> None:
