@@ -31,6 +31,8 @@ What isn't possible raises TypeError or ValueError, with the instruction and the
 * ``else``, ``catch``, ``delegate`` and ``end`` are no instructions of their own here:
   ``ops.if_(type, items, else_items)``, ``ops.try_(type, items, catches, delegate)``.
 
+All but blocks are methods of builders, too, which append what they make: :meth:`Module.build`.
+
 Their types are in the stub beside this file, which ``python -m wasmir.isa.stub`` makes.
 """
 
