@@ -127,7 +127,8 @@ class StackLimit(Pass):
             counts = self.edit(module, limit)
             if not any(counts):
                 module.rollback(checkpoint)
-        return PassReport(self.name, sum(counts), {"limit": self.limit})
+        handlers = 0 if dialect is Dialect.NONE else len(gates & chosen)
+        return PassReport(self.name, sum(counts), {"handlers at the boundary": handlers})
 
     def _limit(self, function: Function, depth: Global, exceptions: str) -> None:
         with Probe(function) as probe:

@@ -27,6 +27,7 @@ from wasmir import (
     Rethrow,
     Structured,
     TryTable,
+    instructions,
     ops,
     terminates,
 )
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-MODULES = 60 * SCALE
+MODULES = 20 * SCALE
 INPUTS = 16
 
 
@@ -131,3 +132,29 @@ def test_random(kind: str, inject: Callable[[Function, str, Global], None]) -> N
     ] == []
     outcomes = sum(each.outcomes["returned"] for each in found if "returned" in each.outcomes)
     assert outcomes > sum(each.calls for each in found) / 5
+
+
+@pytest.mark.parametrize("kind", ["legacy", "exnref"])
+def test_offsets_are_followed(kind: str) -> None:
+    """Whatever is injected around it, each instruction is known again, but for what left the
+    function and now leaves the handler around all of it.
+    """
+    for seed in range(3 * SCALE):
+        data = KINDS[kind].make(seeded(seed))
+        module = Module.from_bytes(data)
+        module.track_offsets()
+        counted = counter(module)
+        defined = [each for each in module.functions if each.imported is None]
+        for function in defined:
+            everywhere(function, kind, counted)
+        written = module.encode()
+        original = Module.from_bytes(data)
+        again = Module.from_bytes(written.data)
+        for function in defined:
+            after = {
+                each.offset: each.row for each in instructions(again.functions[function.index])
+            }
+            for each in instructions(original.functions[function.index]):
+                new = written.offsets.new(each.offset)
+                assert (new is None) == (each.row.name == "return")
+                assert new is None or after[new] is each.row

@@ -32,7 +32,7 @@ from wasmir import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SMALL = 8000
+SMALL = 3000
 # Small ones: following each instruction of a large one takes long.
 BUILT = [
     each for each in modules() if each.path.suffix == ".wasm" and each.path.stat().st_size < SMALL

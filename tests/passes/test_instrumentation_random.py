@@ -11,17 +11,21 @@ from typing import Any
 import pytest
 
 from corpus.engine.comparer import Comparer
+from corpus.manifest import Module as Entry
+from corpus.manifest import modules
 from tests.differential.batch import FUEL, KINDS, calls_of
 from tests.differential.choices import seeded
 from tests.differential.steps import invalid
 from tests.interp.test_differential import SMITH
 from tests.interp.test_differential import calls_of as smith_calls
 from tests.modules import SCALE, program
+from tests.support import validate
 from wasmir import Function, Module, Pipeline, basic_blocks, row_of
 from wasmir.interp import Bounds, Instance, LinkError, OutOfFuel, Trap
+from wasmir.ir import edits
 from wasmir.passes.coverage import CoverageMap
 
-MODULES = 8 * SCALE
+MODULES = 5 * SCALE
 INPUTS = 16
 PIPELINES = [
     "count",
@@ -85,7 +89,7 @@ def test_counts_are_what_runs() -> None:
     so does the fuel.
     """
     compared = 0
-    for seed in range(16 * SCALE):
+    for seed in range(10 * SCALE):
         data = smith(seed)
         module = Module.from_bytes(data)
         for name, args in smith_calls(module, seed):
@@ -94,7 +98,7 @@ def test_counts_are_what_runs() -> None:
                 assert (seed, name, counted(data, name, args)) == (seed, name, ran)
                 assert (seed, name, burnt(data, name, args)) == (seed, name, ran)
                 compared += ran
-    assert compared > 200
+    assert compared > 100
 
 
 def smith(seed: int) -> bytes:
@@ -154,3 +158,26 @@ def burnt(data: bytes, name: str, args: list[Any]) -> int:
     assert instance is not None
     left: int = instance.exports["__wasmir_fuel"].value
     return 1_000_000 - left
+
+
+SMALL = 2_500
+BUILT = [
+    each for each in modules() if each.path.suffix == ".wasm" and each.path.stat().st_size < SMALL
+]
+ALL_AT_ONCE = (
+    "log-calls{arguments},log-calls{where=calls,arguments,into=sites},check-memory,stack-limit,"
+    "trace-blocks,fuel,count{map=false}"
+)
+
+
+@pytest.mark.parametrize("entry", BUILT, ids=lambda each: each.name)
+def test_the_corpus_stays_valid(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With everything at once; and the same from several processes."""
+    found = []
+    for jobs in (1, 2):
+        monkeypatch.setattr(edits, "may_fork", lambda forks=jobs > 1: forks)
+        module = Module.from_file(entry.path)
+        Pipeline.parse(ALL_AT_ONCE).run(module, jobs=jobs)
+        found.append(module.to_bytes())
+    assert found[0] == found[1]
+    assert validate(found[0]) is None
