@@ -18,6 +18,7 @@ from wasmir import (
     ops,
 )
 from wasmir.passes.additions import name_for
+from wasmir.passes.patterns import functions_called
 from wasmir.passes.selection import chosen_functions, defined_functions, import_named
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
@@ -67,11 +68,13 @@ class Fuel(Pass):
     has no end of blocks, so it stops; a single instruction, as ``memory.fill``, costs one whatever
     it does. Where fuel ran out, it is negative, and every further call traps until it is filled.
 
-    With ``hook`` an import is called in place of the trap, and what runs goes on if it returns,
-    with what it put into the global.
+    With ``hook`` a function is called in place of the trap, and what runs goes on if it returns,
+    with what it put into the global. It is one that the module has, by any of its names, and then
+    it isn't metered itself; or else an import.
 
-    Raises PassError for a glob that matches no function, UnsupportedError for object files and for
-    a module that is metered already: the module is as it was then.
+    Raises PassError for a glob that matches no function, UnsupportedError for object files, for a
+    hook of a type other than ``[] -> []`` and for a module that is metered already: the module is
+    as it was then.
     """
 
     name: ClassVar[str] = "fuel"
@@ -81,12 +84,12 @@ class Fuel(Pass):
     )
     budget: int = field(default=0, metadata={"help": "how much there is at first"})
     hook: str = field(
-        default="", metadata={"help": "an import to call where it runs out, as MODULE.NAME"}
+        default="",
+        metadata={"help": "what to call where it runs out: a function, or an import MODULE.NAME"},
     )
 
     def run(self, module: Module) -> PassReport:
         """Meter the functions, or raise and leave the module as it was."""
-        hook = import_named(f"{self.name}: hook", self.hook) if self.hook else None
         if not 0 <= self.budget < 1 << 63:
             raise PassError(f"{self.name}: budget is from 0 to 2^63 - 1, not {self.budget}")
         refuse_object(module)
@@ -100,8 +103,10 @@ class Fuel(Pass):
                 )
             )
             empty: list[Item] = [ops.unreachable()]
-            if hook is not None:
-                empty = [ops.call(module.import_function(*hook, FuncType()))]
+            if self.hook:
+                hook = self._hook(module)
+                empty = [ops.call(hook)]
+                chosen.discard(hook)
             fuel = module.add_global(
                 GlobalType(NumType.I64, mutable=True),
                 module.const(ops.i64.const(self.budget)),
@@ -132,3 +137,14 @@ class Fuel(Pass):
             if not any(counts):
                 module.rollback(checkpoint)
         return PassReport(self.name, sum(count > 0 for count in counts), {"blocks": sum(counts)})
+
+    def _hook(self, module: Module) -> Function:
+        """The function to call, imported if the module has none."""
+        known = dict(functions_called(module)).get(self.hook)
+        if known is None:
+            return module.import_function(
+                *import_named(f"{self.name}: hook", self.hook), FuncType()
+            )
+        if known.func_type != FuncType():
+            raise UnsupportedError(f"the hook must be of type [] -> []: function {known} is not")
+        return known

@@ -233,6 +233,20 @@ def test_fuel_is_filled_by_the_hook() -> None:
     assert asked == [-2, -6, -3]
 
 
+def test_fuel_is_filled_by_the_module_itself() -> None:
+    text = """(module (global $n (mut i32) (i32.const 0)) (export "n" (global $n))
+      (func $refill global.get $n i32.const 1 i32.add global.set $n)
+      (func (export "f") nop nop))"""
+    module = instrumented(text, "fuel{hook=refill}")
+    # The function isn't metered itself, or it would call itself for good.
+    instance = Instance(module)
+    instance.invoke("f")
+    instance.invoke("f")
+    assert instance.exports["n"].value == 2
+    with pytest.raises(UnsupportedError, match="must be of type"):
+        instrumented(text.replace("$refill", "$refill (param i32)"), "fuel{hook=refill}")
+
+
 @pytest.mark.parametrize(
     ("pipeline", "message"),
     [

@@ -4,7 +4,10 @@ for; and what is counted is what the interpreter runs.
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -24,6 +27,9 @@ from wasmir import Function, Module, Pipeline, basic_blocks, row_of
 from wasmir.interp import Bounds, Instance, LinkError, OutOfFuel, Trap
 from wasmir.ir import edits
 from wasmir.passes.coverage import CoverageMap
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MODULES = 5 * SCALE
 INPUTS = 16
@@ -181,3 +187,18 @@ def test_the_corpus_stays_valid(entry: Entry, monkeypatch: pytest.MonkeyPatch) -
         found.append(module.to_bytes())
     assert found[0] == found[1]
     assert validate(found[0]) is None
+
+
+def test_the_same_whatever_the_hash_seed(tmp_path: Path) -> None:
+    found = []
+    for seed in ("1", "2"):
+        path = tmp_path / f"{seed}.wasm"
+        code = (
+            "import sys; from wasmir import Module, Pipeline; m = Module.from_file(sys.argv[1]);"
+            "Pipeline.parse(sys.argv[2]).run(m); m.save(sys.argv[3])"
+        )
+        arguments = [sys.executable, "-c", code, str(BUILT[0].path), ALL_AT_ONCE, str(path)]
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run(arguments, env=environment, check=True)
+        found.append(path.read_bytes())
+    assert found[0] == found[1]
