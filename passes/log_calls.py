@@ -65,7 +65,8 @@ class LogCalls(Pass):
           call $leave)
 
     With ``where=calls`` the same goes around calls in place of functions: ``call`` and ``back``,
-    each with the indices of caller and callee, -1 for a callee that is only known at run time::
+    each with the indices of caller and callee, -1 for a callee that is only known at run time (with
+    ``functions`` those calls aren't told of)::
 
         (func $f (param i32)
           local.get 0

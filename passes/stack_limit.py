@@ -70,11 +70,11 @@ class StackLimit(Pass):
 
     Wherever a function is left the depth is what it was before. A tail call leaves its function,
     so it nests no deeper. An exception takes frames away without a word: whoever catches it puts
-    the depth back to its own, and so do, where the module's code catches anything, the functions
-    that the host can call. In a module without exception handling an exception of the host's that
-    passes through leaves the depth as it was thrown at, and so does a trap everywhere: the host
-    sets the exported global to 0 before it calls again, or what it was where it swallowed the trap.
-    ``dialect`` (exnref or legacy) makes such a module catch.
+    the depth back to its own, counted or not, and so do, where the module's code catches anything,
+    the functions that the host can call. In a module without exception handling an exception of
+    the host's that passes through leaves the depth as it was thrown at, and so does a trap
+    everywhere: the host sets the exported global to 0 before it calls again, or to what it was
+    where it swallowed the trap. ``dialect`` (exnref or legacy) makes such a module catch.
 
     Raises PassError for a glob that matches no function, UnsupportedError for object files, where
     the module has a limit already, and where a dialect is asked for that it doesn't use: the module
@@ -119,9 +119,10 @@ class StackLimit(Pass):
             )
 
             def limit(function: Function) -> bool:
-                if function in chosen:
-                    caught = dialect is not Dialect.NONE and function in gates
-                    self._limit(function, depth, dialect.value if caught else "")
+                caught = dialect is not Dialect.NONE and function in gates
+                exceptions = dialect.value if caught else ""
+                if function in chosen or exceptions or _catches(function):
+                    self._limit(function, depth, exceptions, counts=function in chosen)
                 return function in chosen
 
             counts = self.edit(module, limit)
@@ -130,13 +131,17 @@ class StackLimit(Pass):
         handlers = 0 if dialect is Dialect.NONE else len(gates & chosen)
         return PassReport(self.name, sum(counts), {"handlers at the boundary": handlers})
 
-    def _limit(self, function: Function, depth: Global, exceptions: str) -> None:
+    def _limit(self, function: Function, depth: Global, exceptions: str, *, counts: bool) -> None:
+        """Let a function count; or, where it isn't among those that do, put the depth back where
+        it catches.
+        """
         with Probe(function) as probe:
             before = probe.add_local(NumType.I32)
-            own: list[Item] = [
-                *(ops.local.get(before), ops.i32.const(1)),
-                *(ops.i32.add(), ops.global_.set(depth)),
-            ]
+            restore: list[Item] = [ops.local.get(before), ops.global_.set(depth)]
+            own = restore
+            if counts:
+                one = [ops.i32.const(1), ops.i32.add()]
+                own = [ops.local.get(before), *one, ops.global_.set(depth)]
             blocks: dict[Label, Place] = {}
             landings: dict[Label, None] = {}
             for place in probe.nodes():
@@ -155,6 +160,11 @@ class StackLimit(Pass):
                     probe.start_of(blocks[label], label.items, own)
                 elif label in blocks:
                     probe.after(blocks[label], own)
+            if not counts:
+                probe.entry([ops.global_.get(depth), ops.local.set(before)])
+                if exceptions:
+                    probe.exit(restore, exceptions=exceptions)
+                return
             refused = If(function.module.block_type(), [ops.unreachable()])
             probe.entry(
                 [
@@ -162,4 +172,9 @@ class StackLimit(Pass):
                     *(ops.i32.const(self.limit), ops.i32.ge_u(), refused, *own),
                 ]
             )
-            probe.exit([ops.local.get(before), ops.global_.set(depth)], exceptions=exceptions)
+            probe.exit(restore, exceptions=exceptions)
+
+
+def _catches(function: Function) -> bool:
+    """Whether the function has handlers."""
+    return any(row.name in ("try", "try_table") for row, _ in function.distinct_instructions())

@@ -402,12 +402,15 @@ def test_locals_and_made_snippets() -> None:
 
 
 def test_nodes_in_several_places_must_be_made() -> None:
-    module = module_with("nop")
+    module = module_with("(param i32) local.get 0 br_if 0")
     with Probe(module.functions[-1]) as probe:
         block = Block(module.block_type())
-        with pytest.raises(ValueError, match="give a callable"):
-            probe.exit([block])
+        for refused in (probe.exit, lambda items: probe.semantic_after(nth(probe, "br_if"), items)):
+            with pytest.raises(ValueError, match="give a callable"):
+                refused([block])
         probe.entry([block])
+        place = nth(probe, "br_if")
+        probe.edge(place, label(place), [Block(module.block_type())])
     assert validate(module.to_bytes()) is None
 
 

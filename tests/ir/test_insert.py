@@ -193,6 +193,8 @@ def test_blocks_with_what_cannot_be_counted() -> None:
         (b"\0\x02\x40\x0b", "unexpected end"),
         (b"\0\x0b\x0b", "goes on behind its end"),
         (b"\0\x0b\x0d\x00", "goes on behind its end"),
+        (b"\0\x0b\x01", "goes on behind its end"),
+        (b"\0\x0b\x02\x40\x0b", "goes on behind its end"),
         (b"\0\xff", "illegal opcode"),
     ],
 )

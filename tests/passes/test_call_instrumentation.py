@@ -113,6 +113,21 @@ def test_stack_limit(catching: str) -> None:
     assert deep.seen == [1, 1]
 
 
+@pytest.mark.parametrize("catching", [LEGACY, EXNREF], ids=["legacy", "exnref"])
+def test_stack_limit_of_some(catching: str) -> None:
+    """Who doesn't count puts the depth back all the same."""
+    deep = Deep(DEEP.replace("CATCHING", catching), 'stack-limit{limit=7,functions="throw down"}')
+    for name, argument, outcome in [
+        ("caught", 6, "returned"),
+        ("caught", 7, "unreachable"),
+        ("rethrown", 6, "thrown"),
+        ("host", 3, "returned"),
+    ]:
+        assert (name, argument, deep.call(name, argument)) == (name, argument, outcome)
+        assert deep.depth.value == 0
+    assert deep.seen == [0, 0]
+
+
 def test_stack_limit_without_exception_handling() -> None:
     """An exception that passes through can't be seen; told how to, the pass adds a handler."""
     text = DEEP.replace("CATCHING", "")

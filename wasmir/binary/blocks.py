@@ -57,6 +57,8 @@ _NAMED = {
     "try_table": TRY_TABLE,
 }
 
+_BEHIND = "END opcode expected: the body goes on behind its end"
+
 # Of an open block, in one number: whether control goes to its end; whether it does for want of an
 # `else`; whether control got to its start; whether it is a loop.
 _REACHED, _NO_ELSE, _ENTERED, _IS_LOOP = 1, 2, 4, 8
@@ -184,6 +186,8 @@ def _found(function: Function) -> tuple[list[int], list[int]]:
                     flags = stack.pop()
                     if flags & (_REACHED | _NO_ELSE) and not flags & _IS_LOOP:
                         live = fresh = True
+                    if not stack and pos + len(token) != end - start:
+                        raise MalformedError(_BEHIND, pos + len(token))
                 elif action == PERHAPS:
                     if live:
                         stack[label] |= _REACHED
@@ -230,8 +234,7 @@ def _found(function: Function) -> tuple[list[int], list[int]]:
     except IndexError:
         if stack:
             raise InvalidError("unknown label", str(function)) from None
-        # Its last `end` isn't the last that stands there.
-        raise MalformedError("END opcode expected: the body goes on behind its end", pos) from None
+        raise MalformedError(_BEHIND, pos) from None
     if stack:
         raise MalformedError("unexpected end: END opcode expected", pos)
     return starts, stops

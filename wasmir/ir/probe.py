@@ -80,7 +80,8 @@ class Injection(NamedTuple):
     mode: Mode
     #: The instruction that it was done at; empty for the function itself.
     instruction: str
-    #: Where that stands in the module's input; ``None`` where the code wasn't the input's any more.
+    #: Where that stands in the module's input (of a function its first instruction, or its last
+    #: ``end``); ``None`` where the code wasn't the input's any more.
     offset: int | None
     items: tuple[Item, ...]
 
@@ -279,7 +280,7 @@ class Probe:
         """
         if not any(label is each for each in _targets(place.item)):
             raise ValueError(f"{place.row.name} doesn't go to that label")
-        self._to(place, label, Wanted(snippet, mode))
+        self._to(place, label, Wanted(snippet, mode, once=True))
 
     def semantic_after(self, place: Place, snippet: Snippet) -> None:
         """Where control goes from an instruction: behind it, at the targets of a branch, at the
@@ -292,10 +293,13 @@ class Probe:
             self.before(place, snippet, mode=mode)
             return
         if isinstance(item, Branch) and not isinstance(item, Rethrow):
+            # One for all edges that there are, and for going on.
+            wanted = Wanted(snippet, mode)
             for label in dict.fromkeys(item.labels):
-                self.edge(place, label, snippet, mode=mode)
-            if terminates(item):
-                return
+                self._to(place, label, wanted)
+            if not terminates(item):
+                self._at(place).after.append(wanted)
+            return
         self.after(place, snippet, mode=mode)
 
     def _at(self, place: Place) -> _Around:
@@ -439,8 +443,11 @@ class Probe:
                 for block in around:
                     self._at(place).before += self._exits[block]
                 continue
+            targets = dict.fromkeys(_targets(place.item))
+            if not targets:
+                continue
             heights = {label: height for height, label in enumerate(place.enclosing())}
-            for label in dict.fromkeys(_targets(place.item)):
+            for label in targets:
                 for block in around:
                     # A branch to a block's own end comes by what stands behind that.
                     if heights[label] > heights[block] or label is block is top:
