@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -220,3 +221,8 @@ def peak_of(action: Callable[[], object]) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def timeless(text: str) -> str:
+    """What a command prints, but for how long it took."""
+    return re.sub(r"in \d+\.\d+ s|\d+\.\d{3}(  +\d+\.\d%)?", "TIME", text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from corpus.manifest import find
+from tests.support import timeless
 from wasmir.cli import cli
 
 if TYPE_CHECKING:
@@ -54,11 +54,7 @@ def run(command: str, seed: int, folder: Path) -> tuple[int, str, str, dict[str,
         timeout=60,
     )
     written = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-    return done.returncode, _timeless(done.stdout), _timeless(done.stderr), written
-
-
-def _timeless(text: str) -> str:
-    return re.sub(r"in \d+\.\d+ s|\d+\.\d{3}(  +\d+\.\d%)?", "TIME", text)
+    return done.returncode, timeless(done.stdout), timeless(done.stderr), written
 
 
 @pytest.mark.parametrize("command", CASES)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from corpus import environment
+from tests.support import timeless
+from wasmir.cli import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -42,6 +47,25 @@ def test_readme_has_the_two_commands() -> None:
     ]
     assert "python3 -m tests" in commands
     assert any(line.startswith("python3 -m corpus demo") for line in commands)
+
+
+def test_readme_examples_of_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands behind each ``$`` prints what stands below it; … is anything, times are any."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = dict(
+        re.findall(r"^```(toml|py|console)\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+    )
+    (tmp_path / "passes.toml").write_text(blocks["toml"], encoding="utf-8")
+    (tmp_path / "anonymous.py").write_text(blocks["py"], encoding="utf-8")
+    shutil.copy(ROOT / "corpus" / "built" / "cpp-legacy-O2.wasm", tmp_path / "app.wasm")
+    monkeypatch.chdir(tmp_path)
+    _, *examples = re.split(r"^\$ wasmir ", blocks["console"], flags=re.MULTILINE)
+    assert len(examples) > 5
+    for example in examples:
+        command, _, wanted = example.partition("\n")
+        printed = CliRunner().invoke(cli, shlex.split(command), prog_name="wasmir").output
+        pattern = ".*?".join(map(re.escape, timeless(wanted).split("…")))
+        assert re.fullmatch(pattern, timeless(printed), re.DOTALL), f"{command}\n{printed}"
 
 
 @pytest.mark.parametrize(
