@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from corpus.build import wasm_tools
-from corpus.manifest import CorpusError, External, cache_folder
+from corpus.manifest import CorpusError, External, cache_folder, modules
 from wasmir import DialectWarning, Function, Module, WasmError
 from wasmir.ir.const import Const
 
@@ -226,3 +226,9 @@ def peak_of(action: Callable[[], object]) -> int:
 def timeless(text: str) -> str:
     """What a command prints, but for how long it took."""
     return re.sub(r"in \d+\.\d+ s|\d+\.\d{3}(  +\d+\.\d%)?", "TIME", text)
+
+
+def corpus_paths() -> list[Path]:
+    """The committed modules, of C++ programs those of one level of optimisation."""
+    wasm = (each.path for each in modules() if each.path.suffix == ".wasm")
+    return [path for path in wasm if not re.search(r"-(O[013z]|debug)$", path.stem)]

@@ -297,6 +297,11 @@ def test_a_function_is_a_pass(tmp_path: Path) -> None:
     result = wasmir("run", LEGACY, "-p", pipeline, "--script", script, "-o", out)
     assert [line.split(":")[0] for line in result.stdout.splitlines()] == pipeline.split(",")
     assert sorted(tmp_path.iterdir()) == [script, out]
+    odd = tmp_path / "my first (pass).py"
+    odd.write_text(RUN)
+    for arguments in ((), ("-p", "my-first-pass-")):
+        result = wasmir("run", LEGACY, "--script", odd, *arguments, "-o", out)
+        assert result.stdout.startswith("my-first-pass-: ")
 
 
 def test_passes_of_a_script(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from corpus.manifest import find
 from tests.modules import assembled, module
+from wasmir import Module
 from wasmir.cli import cli
 
 if TYPE_CHECKING:
@@ -67,6 +68,17 @@ def test_less_of_it(both: tuple[Path, Path]) -> None:
         assert only.stdout.splitlines()[-1] == " i32.const 1"
     assert wasmir(*both, "--func", "n").stdout == 'added function 0 "n"\n'
     assert wasmir(LEGACY, LEGACY, "--func", "0").stdout == "no differences\n"
+
+
+def test_names_that_would_upset_a_terminal(tmp_path: Path) -> None:
+    new = Module.from_file(LEGACY)
+    new.functions[-1].name = "a\x1b[2Jb\n"
+    path = tmp_path / "new.wasm"
+    new.save(path, keep_stale=True)
+    assert "name: " in wasmir(LEGACY, path).stdout
+    assert "a\ufffd[2Jb\ufffd" in wasmir(LEGACY, path).stdout
+    assert "\x1b" not in wasmir(path, LEGACY).stdout
+    assert "\x1b" not in CliRunner().invoke(cli, ["info", "--sizes", str(path)]).stdout
 
 
 def test_json(both: tuple[Path, Path]) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from corpus.manifest import find, modules
+from corpus.manifest import find
 from tests.modules import assembled
 from tests.modules import module as small
+from tests.support import corpus_paths
 from wasmir import Function, FuncType, GlobalType, MalformedError, Module, NumType, Pipeline, ops
 from wasmir.diff import compare
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from wasmir.diff import Comparison
 
-CORPUS = [each.path for each in modules() if each.path.suffix == ".wasm"]
 PROGRAM = find("cpp-legacy-O2").path
 
 
@@ -29,7 +29,7 @@ def compared(old: str, new: str) -> Comparison:
     return compare(Module.from_bytes(assembled(old)), Module.from_bytes(assembled(new)))
 
 
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", corpus_paths(), ids=lambda path: path.stem)
 def test_shifts_are_no_differences(path: Path) -> None:
     """Everything moves to other indices, and what is told is what moved it."""
     old, new = Module.from_file(path), Module.from_file(path)
@@ -334,6 +334,16 @@ def look(old: Module, new: Module, labels: tuple[str, str]) -> None:
     found = compare(old, new, labels=labels)
     for change in found.changes:
         found.code(change)
+
+
+def test_what_was_removed_in_memory() -> None:
+    old, new = (
+        Module.from_bytes(assembled("(module (type (func)) (type (func (param i64))) (func))"))
+        for _ in range(2)
+    )
+    new.types.remove(new.types[1])
+    assert told(compare(old, new)) == ["removed type 1"]
+    assert told(compare(new, old)) == ["added type 1"]
 
 
 @pytest.mark.parametrize("code", [b"\0\x0b", b"\0\x41\0\x1a\x0b"], ids=["one", "other"])

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from corpus.manifest import modules
 from tests.modules import assembled
 from tests.modules import module as small
+from tests.support import corpus_paths
 from wasmir import InvalidError, Module, ops, row_of, walk
 from wasmir.graph import CallGraph
 from wasmir.isa.table import Trait
@@ -16,7 +16,6 @@ from wasmir.isa.table import Trait
 if TYPE_CHECKING:
     from pathlib import Path
 
-CORPUS = [each.path for each in modules() if each.path.suffix == ".wasm"]
 
 TEXT = """(module
   (import "m" "i" (func $i))
@@ -65,7 +64,7 @@ def test_calls_from_roots() -> None:
     assert names(CallGraph.of(module, [])) == ""
 
 
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", corpus_paths(), ids=lambda path: path.stem)
 def test_calls_are_those_of_the_trees(path: Path) -> None:
     module = Module.from_file(path)
     graph = CallGraph.of(module)

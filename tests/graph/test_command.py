@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner, Result
 
-from corpus.manifest import find, modules
+from corpus.manifest import find
 from tests.modules import assembled, module
+from tests.support import corpus_paths
 from wasmir import Module
 from wasmir.cli import cli
 from wasmir.graph import ControlFlow, dot_of_flow
@@ -116,9 +117,7 @@ LINE = re.compile(
 )
 
 
-@pytest.mark.parametrize(
-    "path", [each.path for each in modules() if each.path.suffix == ".wasm"], ids=lambda p: p.stem
-)
+@pytest.mark.parametrize("path", corpus_paths(), ids=lambda path: path.stem)
 def test_dot_is_well_formed(path: Path) -> None:
     """By the grammar, as far as it is used."""
     opened = Module.from_file(path)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from corpus.manifest import find, modules
+from corpus.manifest import find
 from tests.modules import assembled
+from tests.support import corpus_paths
 from wasmir import Loop, Module, UnsupportedError, WasmError, row_of, walk
 from wasmir.graph import ControlFlow, FlowBlock
 from wasmir.interp import Func, Instance, Program, WasmException
@@ -17,8 +18,6 @@ from wasmir.interp.imports import placeholders
 if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
-
-CORPUS = [each.path for each in modules() if each.path.suffix == ".wasm"]
 
 
 def flow_of(body: str, more: str = "") -> ControlFlow:
@@ -80,7 +79,7 @@ def check(flow: ControlFlow) -> None:
     assert flow.entry in flow.reachable()
 
 
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", corpus_paths(), ids=lambda path: path.stem)
 def test_all_of_the_corpus(path: Path) -> None:
     for function in Module.from_file(path).functions:
         if function.imported is None:

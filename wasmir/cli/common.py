@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "fail",
+    "in_a_line",
     "input_file",
     "jobs_option",
     "json_flag",
@@ -96,6 +97,11 @@ def write(encoded: Encoded, output: str) -> None:
         sys.stdout.buffer.flush()
     else:
         encoded.save(output)
+
+
+def in_a_line(text: str) -> str:
+    """A text that names somebody else's things, without what would upset a terminal."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

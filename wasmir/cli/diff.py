@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wasmir.cli.common import json_flag, progress, read, shown
+from wasmir.cli.common import in_a_line, json_flag, progress, read, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,9 +107,9 @@ class _Report:
 
     def as_text(self, changes: list[Change]) -> Iterator[str]:
         for change in changes:
-            yield f"{change}{self._size(change)}\n"
+            yield in_a_line(f"{change}{self._size(change)}") + "\n"
             for name, (old, new) in change.facts.items():
-                yield f"  {name}: {_none(old)} -> {_none(new)}\n"
+                yield in_a_line(f"  {name}: {_none(old)} -> {_none(new)}") + "\n"
             if change.has_code:
                 yield from self._code(change)
 
@@ -129,7 +129,7 @@ class _Report:
         if self.context is None:
             return
         for sign, label, thing in zip("-+", self.labels, (change.old, change.new), strict=True):
-            yield f"{sign * 3} {label}: {change.what} {thing}\n"
+            yield in_a_line(f"{sign * 3} {label}: {change.what} {thing}") + "\n"
         for hunk in code.hunks:
             yield f"{hunk.head}\n"
             for line in hunk.lines:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wasmir.cli.common import naming, shown, table, write_text
+from wasmir.cli.common import in_a_line, naming, shown, table, write_text
 
 if TYPE_CHECKING:
     from wasmir.ir.module import Module
@@ -67,7 +67,7 @@ def _listed(sizes: Sizes, file: str, top: int) -> str:
     whole = sizes.whole
     lines = [f"{file}: {whole.size:,} bytes"]
     for sort, names in sizes.producers.items():
-        lines.append(f"{sort}: {', '.join(names)}")
+        lines.append(in_a_line(f"{sort}: {', '.join(names)}"))
     by_section = [(part.name, part.size) for part in whole.parts]
     groups = [(f"{name} ({count:,})", size) for name, (count, size) in sizes.groups.items()]
     functions = [
@@ -102,7 +102,8 @@ def _ranked(head: str, rows: list[tuple[str, int]], whole: int, most: int | None
 
 def _short(name: str) -> str:
     """A name that fits into a line; mangled ones may have hundreds of characters."""
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+    shown = in_a_line(name[: _LONGEST + 1])
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
 
 
 _LONGEST = 72

@@ -257,7 +257,8 @@ class _Common:
         """The number that a thing of the newer module has for both."""
         if space == "type":
             type_ = self._matching.new.module.types.numbered(number)
-            return number if type_ is None else self._types[self._matching.new.classes[type_]]
+            class_ = None if type_ is None else self._matching.new.classes.get(type_)
+            return number if class_ is None else self._types.get(class_, number)
         return number
 
     def _of_old(self, space: str, number: int) -> int:
@@ -265,7 +266,7 @@ class _Common:
         if entity is None:
             return number
         if space == "type":
-            found = self._types.get(self._matching.old.classes[entity])
+            found = self._types.get(self._matching.old.classes.get(entity, -1))
             if found is not None:
                 return found
         newer = self._matching.newer.get(entity)

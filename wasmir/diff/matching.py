@@ -115,7 +115,7 @@ class Side:
         return facts.get("type"), facts.get("mode")
 
     def _signature(self, function: Function) -> int:
-        return self.classes[function.type]
+        return self.classes.get(function.type, -1)
 
 
 def _classes(module: Module, known: dict[Any, int]) -> dict[Type, int]:

@@ -14,6 +14,7 @@ import copyreg
 import dataclasses
 import hashlib
 import inspect
+import re
 import sys
 import traceback
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from wasmir.errors import PassError, WasmError
+from wasmir.pipeline.options import made
 from wasmir.pipeline.passes import Pass, PassReport
 from wasmir.pipeline.pipelines import Pipeline
 
@@ -55,7 +57,7 @@ class Script:
         if not self.has_run and len(self.passes) > 1:
             names = ", ".join(each.name for each in self.passes)
             raise PassError(f"{self.path} has several passes ({names}): say which to run")
-        return Pipeline.parse(self.passes[-1].name, passes=self.passes)
+        return Pipeline((made(self.passes[-1], {}),))
 
 
 # By what they are called as modules.
@@ -139,11 +141,12 @@ def _pass_of(run: Callable[[Module], object], stem: str, home: str) -> type[Pass
             raise PassError(f"run(module) gives a PassReport or nothing, not {report!r}")
         return report
 
-    name = stem.replace("_", "-")
-    made = type(
+    # As pipelines can spell it.
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", stem)
+    class_ = type(
         "run", (Pass,), {"name": name, "run": do, "__module__": home, "__doc__": run.__doc__}
     )
-    return dataclass(frozen=True)(made)
+    return dataclass(frozen=True)(class_)
 
 
 def _changed(module: Module, before: dict[Function, bytes]) -> int:
