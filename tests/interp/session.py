@@ -171,9 +171,12 @@ class Session:
 
     def call(self, name: str, args: Sequence[Argument]) -> Call:
         """What the call does, and what is there after it. An argument that is text is an i64."""
+        return self.called(name, self.instance.exports[name], args)
+
+    def called(self, name: str, function: Func, args: Sequence[Argument]) -> Call:
+        """The same of any function, exported or not."""
         self._log = []
         self._passed = []
-        function: Func = self.instance.exports[name]
         outcome: dict[str, Any]
         try:
             found = function(*(int(arg) if isinstance(arg, str) else arg for arg in args))

@@ -283,6 +283,8 @@ def test_the_command(tmp_path: Path) -> None:
     assert wasmir("describe_b", "--trace-imports", "*") == (0, "describe_b:\n  p.__describe(1)\n")
     code, output = wasmir("describe_b", "--trace-imports", "*", "--json")
     assert (code, json.loads(output)) == (0, {"describe_b": [["p", "__describe", [1]]]})
+    traced = ("describe_a", "--trace-imports", "*", "--until", "*.invoke_vi", "--skip", "ctors")
+    assert wasmir(*traced)[1].splitlines()[1:] == ["  p.__describe(7)", "  env.invoke_vi(1, -5)"]
     code, output = wasmir("describe_b")
     assert (code, "unknown import" in output) == (1, True)
     script.write_text(
@@ -298,6 +300,8 @@ def test_the_command(tmp_path: Path) -> None:
         assembled("""(module
           (func (export "div") (param i32 i32) (result i32)
             (i32.div_s (local.get 0) (local.get 1)))
+          (tag $t) (func (export "throws") (throw $t))
+          (func $hidden (result i32) (i32.const 41))
           (func (export "ever") (loop $l (br $l))))""")
     )
     assert wasmir("div", "--", "-7", "0x2") == (0, "-3\n")
@@ -308,4 +312,8 @@ def test_the_command(tmp_path: Path) -> None:
         True,
     )
     assert wasmir("div", "1", "x")[0] == 2
+    assert wasmir("hidden") == wasmir("2") == (0, "41\n")
+    for more in ((), ("--trace-imports", "*")):
+        code, output = wasmir("throws", *more)
+        assert (code, "uncaught exception" in output) == (1, True)
     assert wasmir("ever", "--fuel", "1000")[0] == 1

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wasmir.cli.common import fail, input_file, json_flag, naming, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["execute"]
 
@@ -31,6 +35,7 @@ __all__ = ["execute"]
     "of imports that match GLOB.",
 )
 @click.option("--skip", metavar="GLOB", multiple=True, help="Functions that aren't called then.")
+@click.option("--until", metavar="GLOB", help="Imports at whose call it ends then.")
 @click.option("--fuel", type=click.IntRange(0), help="Stop after about so many instructions.")
 @json_flag
 def execute(
@@ -40,32 +45,37 @@ def execute(
     script: str | None,
     glob: str | None,
     skip: tuple[str, ...],
+    until: str | None,
     fuel: int | None,
     as_json: bool,
 ) -> None:
-    """Call the export FUNC of a module with ARGS, and print what it gives, a line for each result.
+    """Call a function of a module with ARGS, and print what it gives, a line for each result. FUNC
+    is an export, or the function's index or name.
 
     Integers may be hexadecimal, as in 0x10; a vector is 32 hexadecimal digits; `null` is a
     reference.
     """
+    from wasmir.errors import InvalidError
     from wasmir.interp import Func, Instance, trace_imports
+    from wasmir.printing import find_function
 
     module = read(file)
     with naming(file):
         if glob is not None:
-            traced = trace_imports(module, func, glob, skip=skip, fuel=fuel)
+            with _uncaught():
+                traced = trace_imports(module, func, glob, until=until, skip=skip, fuel=fuel)
             _show_traced(traced, as_json=as_json)
             return
         instance = Instance(module, None if script is None else _imports_of(script), fuel=fuel)
         function = instance.exports.get(func)
         if not isinstance(function, Func):
-            from wasmir.suggest import suggestion
-
-            known = (name for name, each in instance.exports.items() if isinstance(each, Func))
-            raise click.UsageError(
-                f"{file} exports no function {func!r}{suggestion(func, known, listed=True)}"
-            )
-        found = _outcome(function, _arguments(function, args))
+            try:
+                function = instance.entity(find_function(module, func))
+            except InvalidError as error:
+                raise click.UsageError(str(error)) from None
+        values = _arguments(function, args)
+        with _uncaught():
+            found = function(*values)
     count = len(function.type.results)
     results = [] if not count else [found] if count == 1 else list(found)
     shown = [each.hex() if isinstance(each, bytes) else each for each in results]
@@ -80,13 +90,14 @@ def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, (int, float, str))
 
 
-def _outcome(function: Any, values: list[Any]) -> Any:
-    """Call a function; what it throws ends the command."""
-    from wasmir.interp import WasmException
+@contextmanager
+def _uncaught() -> Iterator[None]:
+    """What is thrown in there ends the command."""
+    from wasmir.interp import EmscriptenException, WasmException
 
     try:
-        return function(*values)
-    except WasmException as exception:
+        yield
+    except (WasmException, EmscriptenException) as exception:
         fail(f"uncaught exception: {exception}")
 
 
