@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FunctionEmitter"]
 
+# From so many on it takes less time to make a place for rounding.
+_MANY_ROUNDS = 6
+
 # What Python allows, less what the flat form and the escapes out of loops take.
 NESTED = 15
 _INDENTED = 60
@@ -130,6 +133,8 @@ class FunctionEmitter(JumpEmitter):
         self.body = body
         self.analysis = Analysis(body)
         self.assigned = self.analysis.assigned
+        loops = any(isinstance(node, Loop) for node in self.analysis.shapes)
+        self.has_place = self.analysis.rounds >= (1 if loops else _MANY_ROUNDS)
         self._nested = nested
         self.is_flat = not self._fits(self.analysis.shapes[body])
         self._frames: list[_Frame] = []
@@ -153,6 +158,8 @@ class FunctionEmitter(JumpEmitter):
         lines = [header, *self._declarations(len(params))]
         if self._uses_x:
             lines.append(" x = 0")
+        if self.has_place:
+            lines.append(" v = place()")
         if self.is_flat:
             lines += self._assembled()
         else:

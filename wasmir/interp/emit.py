@@ -104,6 +104,8 @@ class Emitter:
         #: Names of the program's namespace that the source mentions.
         self.names: set[str] = set()
         self.tails = False
+        #: Whether the function has a place in memory, ``v``, where doubles become f32.
+        self.has_place = False
         self._temps = 0
         self._variables: dict[str, Expr] = {}
         # What is known of locals until control flow divides or meets: how many bits their values
@@ -143,6 +145,17 @@ class Emitter:
         if bits is None:
             return self.variable(name)
         return Expr(name, frozenset((name,)), bits=bits)
+
+    def rounded(self, text: str, *operands: Expr) -> None:
+        """Push the f32 that is nearest to an f64, given as with :meth:`op`."""
+        if not self.has_place:
+            self.op(f"round32({text})", *operands)
+            return
+        self.op(text, *operands)
+        exact = self.pop()
+        self.order(exact)
+        self.line(f"v[0] = {exact.text}")
+        self.stack.append(self.settled(Expr("v[0]")))
 
     def doubled(self, local: Expr, width: int) -> Expr:
         """A local's value twice, one after the other, in a variable."""

@@ -117,20 +117,12 @@ def divide(a: float, b: float) -> float:
     return math.copysign(INFINITY, a) * math.copysign(1.0, b)
 
 
-def divide32(a: float, b: float) -> float:
-    return round32(divide(a, b))
-
-
 def root(a: float) -> float:
     if a >= 0.0:
         return math.sqrt(a)
     if a != a:
         return a * 1.0
     return a if a == 0.0 else NAN
-
-
-def root32(a: float) -> float:
-    return round32(root(a))
 
 
 def minimum(a: float, b: float) -> float:

@@ -36,6 +36,8 @@ for _width, _format in _FORMATS.items():
     HELPERS[f"put{_width}"] = Struct(_format).pack_into
 for _width, _format in _SIGNED.items():
     HELPERS[f"get{_width}s"] = Struct(_format).unpack_from
+HELPERS["get32f"] = Struct("<f").unpack_from
+HELPERS["put32f"] = Struct("<f").pack_into
 HELPERS["get64f"] = Struct("<d").unpack_from
 HELPERS["put64f"] = Struct("<d").pack_into
 
@@ -95,14 +97,33 @@ def _store(name: str, template: str, size: int = UNKNOWN) -> None:
         e.statement(text, base, value)
 
 
+# Python changes some NaNs when it packs and unpacks f32, so they take another way.
+
+
+@rule("f32.load")
+def _load_single(e: Emitter, immediates: tuple[Any, ...]) -> None:
+    memarg: MemArg = immediates[0]
+    base = e.simple(e.pop())
+    where = f"{memory_name(e, memarg.memory)}, {address(e, base, memarg)}"
+    e.trapping(f"w if (w := get32f({where})[0]) == w else load32({where}))", base)
+
+
+@rule("f32.store")
+def _store_single(e: Emitter, immediates: tuple[Any, ...]) -> None:
+    memarg: MemArg = immediates[0]
+    value = e.pop()
+    base = e.simple(e.pop())
+    value = e.simple(value)
+    where = f"{memory_name(e, memarg.memory)}, {address(e, base, memarg)}, {value.text}"
+    e.statement(f"put32f({where}) if {value.text} == {value.text} else store32({where})")
+
+
 def _scalars() -> None:
     _load("i32.load", "get32({0}, {1})[0]", bits=32)
     _load("i64.load", "get64({0}, {1})[0]", bits=64)
-    _load("f32.load", "load32({0}, {1})")
     _load("f64.load", "get64f({0}, {1})[0]")
     _store("i32.store", "put32({0}, {1}, {2})")
     _store("i64.store", "put64({0}, {1}, {2})")
-    _store("f32.store", "store32({0}, {1}, {2})")
     _store("f64.store", "put64f({0}, {1}, {2})")
     for width in (32, 64):
         _load(f"i{width}.load8_u", "{0}[{1}]", bits=8)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wasmir.interp import floats
 from wasmir.interp.emit import MASKS, UNKNOWN, Emitter, Expr, constant, rule
+from wasmir.interp.shapes import ROUNDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,9 +25,7 @@ HELPERS: dict[str, Any] = {
     "round32": floats.round32,
     "demote": floats.demote,
     "divide": floats.divide,
-    "divide32": floats.divide32,
     "root": floats.root,
-    "root32": floats.root32,
     "minimum": floats.minimum,
     "maximum": floats.maximum,
     "ceiling": floats.ceiling,
@@ -404,14 +403,33 @@ def _float(e: Emitter, value: float, nan: str) -> None:
     e.push(Expr(f"({text})" if text[0] == "-" else text))
 
 
+def _arithmetic(name: str, template: str) -> None:
+    """What is rounded where it is of f32."""
+    count = template.count("{}")
+    single = name in ROUNDED
+
+    @rule(name)
+    def emit(e: Emitter, _: tuple[Any, ...]) -> None:
+        operands = e.pop_many(count)
+        text = template.format(*(each.exact for each in operands))
+        (e.rounded if single else e.op)(text, *operands)
+
+
+def place() -> memoryview[float]:
+    """What is stored there is rounded. Each call of a function has one of its own."""
+    return memoryview(bytearray(4)).cast("f")
+
+
 def _floats() -> None:
     for type_ in ("f32", "f64"):
-        rounded = "round32({})" if type_ == "f32" else "{}"
-        suffix = "32" if type_ == "f32" else ""
-        for name, operator in {"add": "+", "sub": "-", "mul": "*"}.items():
-            _binary(f"{type_}.{name}", rounded.format(f"({{}} {operator} {{}})"))
-        _binary(f"{type_}.div", f"divide{suffix}({{}}, {{}})")
-        _unary(f"{type_}.sqrt", f"root{suffix}({{}})")
+        for name, template in {
+            "add": "({} + {})",
+            "sub": "({} - {})",
+            "mul": "({} * {})",
+            "div": "divide({}, {})",
+            "sqrt": "root({})",
+        }.items():
+            _arithmetic(f"{type_}.{name}", template)
         _binary(f"{type_}.min", "minimum({}, {})")
         _binary(f"{type_}.max", "maximum({}, {})")
         _binary(f"{type_}.copysign", "copysign({}, {})")
@@ -496,6 +514,7 @@ def mul_wide_u(a: int, b: int) -> int:
     return a * b
 
 
+HELPERS["place"] = place
 _integers()
 _floats()
 _const("i32.const", 32)

@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from wasmir.ir.code import Body
     from wasmir.ir.module import Module
 
-__all__ = ["NEVER", "Analysis", "Shape", "clauses_of"]
+__all__ = ["NEVER", "ROUNDED", "Analysis", "Shape", "clauses_of"]
 
 NEVER = 1 << 20
 """The nesting of what can't be emitted as Python's own control flow at all."""
+
+ROUNDED = frozenset(f"f32.{each}" for each in ("add", "sub", "mul", "div", "sqrt"))
+"""Instructions whose results are those of an f64, rounded."""
 
 # More clauses than this are looked up, not tried one by one.
 _MANY_CLAUSES = 12
@@ -93,6 +96,8 @@ class Analysis:
         self.assigned: set[str] = set()
         #: All instructions in wire order.
         self.count = 0
+        #: How many results are rounded to f32.
+        self.rounds = 0
         self._targets: set[Label] = set()
         self._module = body.function.module
         self._walk(body)
@@ -121,8 +126,11 @@ class Analysis:
                 at += 1
                 self.count += 1
                 if item.__class__ is Instr:
-                    if item.row.name in ("local.set", "local.tee"):
+                    name = item.row.name
+                    if name in ("local.set", "local.tee"):
                         self.assigned.add(f"l{item.immediates[0]}")
+                    elif name in ROUNDED:
+                        self.rounds += 1
                 elif isinstance(item, Branch):
                     self._targets.update(item.labels)
                     if isinstance(item, BrTable):
