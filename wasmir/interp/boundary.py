@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from wasmir.interp.faults import Foreign, StackFrame, Thrown, Trap, WasmException
-from wasmir.interp.limits import Bounds, deep_calls
+from wasmir.interp.limits import Bounds, DeepCalls
 from wasmir.interp.values import from_host, to_host
 from wasmir.isa.table import BY_NAME, Trait
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from wasmir.interp.instance import Instance
 
 __all__ = ["call", "host_function", "running"]
+
+_CALL_DEPTH = Bounds().call_depth
 
 # Of stacks that overflowed, the innermost frames are told.
 _FRAMES = 100
@@ -58,7 +60,7 @@ def running(function: Callable[..., Any], raw: list[Any], call_depth: int | None
     """
     outcome: BaseException
     try:
-        with deep_calls(Bounds().call_depth if call_depth is None else call_depth):
+        with DeepCalls(_CALL_DEPTH if call_depth is None else call_depth):
             return function(*raw)
     except Foreign as foreign:
         outcome = foreign.exception

@@ -105,6 +105,8 @@ class Instance:
         if module.trace:
             self._space["trace"] = self._tracer(trace)
         self.exports = Exports(self)
+        # Functions by the names that they were invoked under.
+        self._invoked: dict[str, Func] = {}
         given = {} if imports is None else imports
         for import_ in self.module.imports:
             self._entities[import_.entity] = linked(import_, given, module.types)
@@ -129,9 +131,12 @@ class Instance:
         Raises Trap, WasmException, or what an import raised; LinkError where no function is
         exported under that name; TypeError, ValueError where the arguments are none that it takes.
         """
-        function = self.exports.get(name)
-        if not isinstance(function, Func):
-            raise LinkError(f"no function is exported as {name!r}")
+        function = self._invoked.get(name)
+        if function is None:
+            function = self.exports.get(name)
+            if not isinstance(function, Func):
+                raise LinkError(f"no function is exported as {name!r}")
+            self._invoked[name] = function
         return call(function, args)
 
     # Entities

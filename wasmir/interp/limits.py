@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sys
 import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wasmir.interp.faults import OutOfFuel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import FrameType
 
-__all__ = ["Bounds", "Fuel", "deep_calls"]
+__all__ = ["Bounds", "DeepCalls", "Fuel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,34 +63,55 @@ class _Limit:
 _DEEP = _Deep()
 
 
-@contextmanager
-def deep_calls(count: int) -> Iterator[None]:
-    """Let Python functions call one another so deep, and no deeper. That takes none of the stack
-    that C has: from Python 3.11 on, calls among Python functions don't use it.
+# So many frames aren't counted: that would take longer than everything else about a call.
+_SHALLOW = 50
+
+
+def _depth() -> int:
+    """How many calls are active, if they are many."""
+    try:
+        frame: FrameType | None = sys._getframe(_SHALLOW)
+    except ValueError:
+        return _SHALLOW
+    depth = _SHALLOW
+    while frame is not None:
+        frame = frame.f_back
+        depth += 1
+    return depth
+
+
+class DeepCalls:
+    """Let Python functions call one another so deep, and no deeper, in a ``with`` statement. That
+    takes none of the stack that C has: from Python 3.11 on, calls among Python functions don't use
+    it.
 
     Within another one, that one counts. The last one out, of any thread, restores what was.
     """
-    if _DEEP.active:
-        yield
-        return
-    depth = 0
-    frame = sys._getframe()
-    while frame.f_back is not None:
-        frame = frame.f_back
-        depth += 1
-    wanted = depth + count + _SPARE
-    with _Limit.lock:
-        if not _Limit.users:
-            _Limit.before = sys.getrecursionlimit()
-            sys.setrecursionlimit(wanted)
-        elif sys.getrecursionlimit() < wanted:
-            sys.setrecursionlimit(wanted)
-        _Limit.users += 1
-    _DEEP.active = True
-    try:
-        yield
-    finally:
-        _DEEP.active = False
+
+    __slots__ = ("_count", "_counts")
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        # Whether it is this one that counts.
+        self._counts = False
+
+    def __enter__(self) -> None:
+        if _DEEP.active:
+            return
+        wanted = _depth() + self._count + _SPARE
+        with _Limit.lock:
+            if not _Limit.users:
+                _Limit.before = sys.getrecursionlimit()
+                sys.setrecursionlimit(wanted)
+            elif sys.getrecursionlimit() < wanted:
+                sys.setrecursionlimit(wanted)
+            _Limit.users += 1
+        self._counts = _DEEP.active = True
+
+    def __exit__(self, *_: object) -> None:
+        if not self._counts:
+            return
+        self._counts = _DEEP.active = False
         with _Limit.lock:
             _Limit.users -= 1
             if not _Limit.users:

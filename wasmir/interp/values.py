@@ -22,15 +22,16 @@ from wasmir.types import AbstractHeap, NumType, RefType, ValType
 
 __all__ = ["from_host", "to_host"]
 
-_WIDTHS: dict[Any, int] = {NumType.I32: 32, NumType.I64: 64}
+# Members of enumerations aren't looked up for each value.
+_I32, _I64 = NumType.I32, NumType.I64
 
 
 def from_host(value: Any, type_: ValType) -> Any:
     """A value of the host's for compiled code. Raises TypeError, ValueError where it is of another
     type or out of range.
     """
-    width = _WIDTHS.get(type_)
-    if width is not None:
+    width = 32 if type_ is _I32 else 64 if type_ is _I64 else 0
+    if width:
         if not isinstance(value, int):
             raise TypeError(f"{type_}: an int expected, not {value!r}")
         if not -(1 << width - 1) <= value < 1 << width:
@@ -54,9 +55,10 @@ def from_host(value: Any, type_: ValType) -> Any:
 
 def to_host(value: Any, type_: ValType) -> Any:
     """Mirrors :func:`from_host`."""
-    width = _WIDTHS.get(type_)
-    if width is not None:
-        return (value ^ 1 << width - 1) - (1 << width - 1)
+    if type_ is _I32:
+        return (value ^ 0x80000000) - 0x80000000
+    if type_ is _I64:
+        return (value ^ 1 << 63) - (1 << 63)
     if type_ is NumType.V128:
         return value.to_bytes(16, "little")
     if value.__class__ is Hosted:
