@@ -317,3 +317,37 @@ def test_the_command(tmp_path: Path) -> None:
         code, output = wasmir("throws", *more)
         assert (code, "uncaught exception" in output) == (1, True)
     assert wasmir("ever", "--fuel", "1000")[0] == 1
+
+
+def test_one_local_is_rotated_in_both_widths() -> None:
+    module = of("""(module (func (export "f") (param i64) (result i64) (local $x i64)
+      (local.set $x (i64.and (local.get 0) (i64.const 0xffffffff)))
+      (i64.add
+        (i64.extend_i32_u (i32.rotl (i32.wrap_i64 (local.get $x)) (i32.const 4)))
+        (i64.rotl (local.get $x) (i64.const 4)))))""")
+    value = 0xF0000001
+    rotated = (value << 4 | value >> 28) & 0xFFFFFFFF
+    assert Instance(module).invoke("f", value) == rotated + (value << 4)
+
+
+def test_what_is_known_of_a_local_is_forgotten_where_control_meets() -> None:
+    module = of("""(module (func (export "f") (param i32) (result i32) (local $x i32)
+      (local.set $x (i32.and (local.get 0) (i32.const 7)))
+      (loop $again
+        (local.set $x (i32.add (i32.mul (local.get $x) (i32.const 0x10001)) (i32.const 1)))
+        (br_if $again (i32.lt_u (local.get $x) (i32.const 0x20000))))
+      (if (i32.and (local.get 0) (i32.const 8))
+        (then (local.set $x (i32.and (local.get $x) (i32.const 1))))
+        (else (local.set $x (i32.shl (local.get $x) (i32.const 9)))))
+      (i32.add (i32.shl (local.get $x) (i32.const 4)) (i32.lt_s (local.get $x) (i32.const 3)))))""")
+    instance = Instance(module)
+    for given in range(16):
+        x = given & 7
+        while True:
+            x = (x * 0x10001 + 1) & 0xFFFFFFFF
+            if x >= 0x20000:
+                break
+        x = x & 1 if given & 8 else x << 9 & 0xFFFFFFFF
+        signed = x - (x >> 31 << 32)
+        wanted = ((x << 4) + (signed < 3)) & 0xFFFFFFFF
+        assert instance.invoke("f", given) & 0xFFFFFFFF == wanted

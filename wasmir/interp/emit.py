@@ -159,7 +159,7 @@ class Emitter:
 
     def doubled(self, local: Expr, width: int) -> Expr:
         """A local's value twice, one after the other, in a variable."""
-        name = f"d{local.text}"
+        name = f"d{width}{local.text}"
         if name not in self._doubled:
             self.settle_readers(name)
             self.line(f"{name} = {local.text} * {(1 << width) + 1}")
@@ -301,7 +301,7 @@ class Emitter:
         self.order(expr)
         self.settle_readers(name)
         self.line(f"{name} = {expr.exact}")
-        self._doubled.discard(f"d{name}")
+        self._doubled -= {f"d32{name}", f"d64{name}"}
         if expr.bits < UNKNOWN:
             self._bits[name] = expr.bits
         else:

@@ -157,15 +157,15 @@ class Emscripten:
     def _jump(self, *_: int) -> None:
         raise Foreign(EmscriptenException(None))
 
-    def _matching(self, *types: int) -> int:
-        """Where the exception is; which handler it is for, if for any, comes second."""
+    def _matching(self, *_types: int) -> int:
+        """Where the exception is; its type, which the program compares with its handlers', is to be
+        had by another call.
+        """
         last = self._last
         if last is None or last.pointer is None:
             self._set_second(0)
             return 0
-        fits = next((each for each in types if each in (0, last.type)), None)
-        # One without types, or for all, is for its own.
-        self._set_second(last.type if fits is None or not fits else fits)
+        self._set_second(last.type)
         return last.pointer
 
     def _set_second(self, value: int) -> None:

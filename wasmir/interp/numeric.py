@@ -346,7 +346,10 @@ def _wrap(e: Emitter, _: tuple[Any, ...]) -> None:
 @rule("i64.extend_i32_u")
 def _extend_unsigned(e: Emitter, _: tuple[Any, ...]) -> None:
     a = e.pop()
-    e.op(a.exact, a, bits=min(a.bits, 32))
+    if a.fits(32):
+        e.stack.append(a)
+    else:
+        e.op(a.exact, a, bits=32)
 
 
 def _integers() -> None:
