@@ -16,6 +16,7 @@ from wasmir import (
     Global,
     InvalidError,
     Module,
+    NumType,
     UnsupportedError,
     ops,
 )
@@ -186,6 +187,33 @@ def test_all_that_mentions_one_mentions_another() -> None:
     for old in pairs:
         assert module.uses().of(named[old]) == []
     assert module.uses().callers(named["b"]) == [module.functions[-1]]
+
+
+def test_segments_are_where_another_global_says() -> None:
+    module = Module.from_bytes(
+        assembled("""(module (import "m" "a" (global $a i32)) (import "m" "b" (global $b i32))
+          (memory 1) (table 9 funcref) (func $f) (global $c i32 (global.get $a))
+          (data (global.get $a) "x") (elem (global.get $a) func $f))""")
+    )
+    a, b, c = module.globals
+    module.redirect({a: b})
+    assert module.uses().of(a) == []
+    assert module.uses().of(b) == [c, module.elements[0], module.data[0]]
+    assert validate(module.to_bytes()) is None
+
+
+def test_types_that_are_gone_are_made_anew() -> None:
+    module = Module.from_bytes(assembled("(module (type (func (param i64 i64))))"))
+    [type_] = module.types
+    params = (NumType.I64, NumType.I64)
+    assert module.func_type(params) is type_
+    assert module.block_type(params).type is type_
+    module.types.remove(type_)
+    again = module.func_type(params)
+    assert again is not type_
+    assert module.block_type(params).type is again
+    module.add_function(again, [ops.unreachable()])
+    assert validate(module.to_bytes()) is None
 
 
 def test_only_the_like_stands_for_another() -> None:

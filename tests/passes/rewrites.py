@@ -288,7 +288,7 @@ GOLDENS: dict[str, Golden] = {
         """,
     ),
     "rename: names change places": Golden(
-        'rename{exports="a=b b=a *_*=other"}',
+        'rename{exports="a=b b=a *_*=other c*=late"}',
         '(func (export "a")) (memory (export "b") 1) (func (export "c_d") nop)',
         '(func (export "b")) (memory (export "a") 1) (func (export "other") nop)',
     ),
@@ -389,7 +389,13 @@ GOLDENS: dict[str, Golden] = {
     ),
     "dedupe-functions: but for some": Golden(
         "dedupe-functions{keep=b}",
-        "(func $a) (func $b) (func $c) (func $r call $r) (func $s call $s)",
-        "(func $a) (func $b) (func $r call $r) (func $s call $s)",
+        """
+        (func $a) (func $b) (func $c) (func $r call $r) (func $s call $s)
+        (func $x (param i32) unreachable) (func $y (param i64) unreachable)
+        """,
+        """
+        (func $a) (func $b) (func $r call $r) (func $s call $s)
+        (func $x (param i32) unreachable) (func $y (param i64) unreachable)
+        """,
     ),
 }
