@@ -129,6 +129,10 @@ def test_options_are_spelled_either_way() -> None:
             '[[pass]]\nname = "recover"\non-foreign = "a"\non_foreign = "b"',
             "option 'on_foreign' is given twice",
         ),
+        (
+            '[[pass]]\nname = "every"\ntext = """\n[[pass]]\ncount = 7\n"""\ncount = true',
+            "pipeline, line 7, column 1: option 'count' is a number",
+        ),
         ("x = " + "[" * 100_000, "pipeline"),
         ("x = 1" + "0" * 10_000, "pipeline"),
     ],

@@ -70,6 +70,33 @@ def test_types_in_another_order() -> None:
     assert {change.status for change in found.changes} == {"moved"}
 
 
+def test_content_is_known_wherever_it_is() -> None:
+    """Without names, in another order, and where types have other indices."""
+    functions = [
+        f"(func (call_indirect (type ${each}) (i32.const {at})))" for at, each in enumerate("aabb")
+    ]
+    types = ["(type $a (func))", "(type $b (func (result)))", "(type $c (func (param i64)))"]
+    types[1] = "(rec (type $b (func)) (type $d (func)))"
+    first, *others = functions
+    table = "(table 1 funcref)"
+    old = f"(module {' '.join(types)} {table} {' '.join(functions)})"
+    new = f"(module {' '.join(reversed(types))} {table} (func (nop)) {' '.join([*others, first])})"
+    said = told(compared(old, new))
+    assert [each for each in said if "function" in each] == [
+        "moved function 0 -> 4",
+        "added function 0",
+    ]
+    assert all("moved" in each for each in said if "type" in each)
+
+
+def test_content_comes_before_order() -> None:
+    a, b = "(func (drop (i32.const 1)))", "(func (drop (i32.const 2)))"
+    found = compared(f"(module {a} {b} {b} {a})", f"(module {b} {a} {a} {b})")
+    assert "changed" not in {change.status for change in found.changes}
+    found = compared(f"(module {a} {b} {b} {a})", f"(module {b} {b} {a} {a})")
+    assert {change.status for change in found.changes} == {"moved"}
+
+
 def test_types_that_are_there_twice() -> None:
     """It doesn't matter which of two equal types is mentioned."""
     table = "(table 1 funcref)"
@@ -315,6 +342,12 @@ def test_functions_that_are_alike_find_each_other() -> None:
         "changed function 1 -> 2",
         "changed function 2 -> 3",
         "added function 1",
+    ]
+    assert told(compared(new, old)) == [
+        "changed function 0",
+        "removed function 1",
+        "changed function 2 -> 1",
+        "changed function 3 -> 2",
     ]
 
 

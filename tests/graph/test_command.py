@@ -130,6 +130,20 @@ def test_dot_is_well_formed(path: Path) -> None:
             assert LINE.fullmatch(line.strip()), line
 
 
+def test_names_with_what_dot_takes_for_its_own(tmp_path: Path) -> None:
+    opened = Module.from_file(LEGACY)
+    function = opened.functions[3]
+    function.name = 'a"\\\n\x1b' + "x" * 100
+    path = tmp_path / "in.wasm"
+    opened.save(path, keep_stale=True)
+    for arguments in (["3"], ["--root", "3", "--depth", "0"]):
+        text = wasmir(path, *arguments).stdout
+        head, *lines, _ = text.splitlines()
+        assert re.fullmatch(rf"digraph {STRING} {{", head)
+        assert all(LINE.fullmatch(line.strip()) for line in lines)
+        assert '\\"a\\"\\\\\ufffd\ufffdxxx' in text
+
+
 # SVG
 
 
