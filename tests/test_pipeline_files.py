@@ -100,7 +100,7 @@ def test_options_are_spelled_either_way() -> None:
         ('[pass]\nname = "every"', "line 1, column 2: passes are tables: [[pass]]"),
         ("pass = [1]", "line 1, column 1: passes are tables"),
         ("[[pass]]", "line 1, column 1: a pass has a name"),
-        ('[[pass]]\nnme = "every"', "a pass has a name; did you mean 'nme'?"),
+        ('[[pass]]\nnme = "every"', "line 2, column 1: a pass has a name, not 'nme'"),
         ("[[pass]]\n  name = 7", "line 2, column 3: a pass has a name"),
         (
             '\n[[pass]]\nname = "evry"',

@@ -64,7 +64,7 @@ def diff(
         raise click.UsageError("only one of the modules can come from standard input")
     modules = read(older), read(newer)
     labels = shown(older), shown(newer)
-    with progress(), tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
+    with progress(), tempfile.TemporaryFile() as spool:
         found = compare(*modules, track=track, labels=labels)
         changes = found.changes
         if function is not None:
@@ -72,12 +72,13 @@ def diff(
             changes = [each for each in changes if each.old is chosen or each.new is chosen]
         report = _Report(found, labels, None if stat else context)
         for text in report.as_json(changes) if as_json else report.as_text(changes):
-            spool.write(text)
-        if not as_json:
-            spool.write(report.summary() if function is None else "" if changes else _NOTHING)
+            spool.write(text.encode())
+        if not as_json and (function is None or not changes):
+            spool.write((report.summary() if function is None else _NOTHING).encode())
         # Nothing is printed unless all of it can be.
         spool.seek(0)
-        shutil.copyfileobj(spool, sys.stdout)
+        shutil.copyfileobj(spool, sys.stdout.buffer, 1 << 20)
+        sys.stdout.buffer.flush()
     if exit_code and changes:
         sys.exit(1)
 
@@ -114,7 +115,7 @@ class _Report:
                 yield from self._code(change)
 
     def _size(self, change: Change) -> str:
-        thing = change.old or change.new
+        thing = change.new if change.old is None else change.old
         if change.status not in ("added", "removed") or getattr(thing, "imported", None):
             return ""
         size = len(thing.code) if change.what == "function" else getattr(thing, "size", None)

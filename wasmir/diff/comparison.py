@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -60,7 +61,8 @@ class Change:
         if self.what == "module":
             return "changed module"
         if self.old is None or self.new is None:
-            return f"{self.status} {self.what} {_called(self.old or self.new)}"
+            thing = self.new if self.old is None else self.old
+            return f"{self.status} {self.what} {_called(thing)}"
         old, new = _place(self.old), _place(self.new)
         elsewhere = "moved and " if self.moved and self.status != "moved" else ""
         to = "" if old == new else f" -> {new}"
@@ -414,9 +416,10 @@ def _differing(
 
 def _bytes_apart(old: bytes, new: bytes) -> tuple[str, str]:
     """What to say of bytes that differ: how many there are, and where the first difference is."""
-    at = next((at for at, (x, y) in enumerate(zip(old, new, strict=False)) if x != y), None)
-    first = min(len(old), len(new)) if at is None else at
-    return f"{len(old):,}", f"{len(new):,}, the same up to {first:#x}"
+    shorter = min(len(old), len(new))
+    # There may be many: how many are the same is found by halves.
+    same = bisect_left(range(1, shorter + 1), True, key=lambda count: old[:count] != new[:count])
+    return f"{len(old):,}", f"{len(new):,}, the same up to {same:#x}"
 
 
 def _exports(comparison: Comparison) -> Iterator[Change]:

@@ -54,8 +54,10 @@ def _one(
 ) -> Pass:
     name = table.get("name")
     if not isinstance(name, str):
-        hint = "" if "name" in table else suggestion("name", table)
-        raise where.error(f"a pass has a name{hint}", number, "name" if "name" in table else None)
+        wrong = next((key for key in table if suggestion(key, ["name"])), None)
+        if "name" in table or wrong is None:
+            raise where.error("a pass has a name", number, "name" if "name" in table else None)
+        raise where.error(f"a pass has a name, not {wrong!r}", number, wrong)
     try:
         class_ = find(name)
     except PassError as error:
