@@ -162,15 +162,10 @@ def _changed(module: Module, before: dict[Function, bytes]) -> int:
 
 def _reduced(pass_: Pass) -> tuple[Callable[..., Pass], tuple[Any, ...]]:
     script = _loaded[type(pass_).__module__]
-    values = {
-        each.name: getattr(pass_, each.name) for each in dataclasses.fields(cast("Any", pass_))
-    }
-    return _restored, (
-        sys.modules[type(pass_).__module__].__file__,
-        script.digest,
-        pass_.name,
-        values,
-    )
+    options = (each for each in dataclasses.fields(cast("Any", pass_)) if each.init)
+    values = {each.name: getattr(pass_, each.name) for each in options}
+    path = sys.modules[type(pass_).__module__].__file__
+    return _restored, (path, script.digest, pass_.name, values)
 
 
 def _restored(path: str, digest: str, name: str, values: dict[str, Any]) -> Pass:
