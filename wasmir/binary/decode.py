@@ -590,11 +590,20 @@ def read_functions(module: Module) -> list[Function]:
     if code is None:
         return found
     code.u32()  # equals the number of types: the container has checked it
-    first = len(found)
     frames = code.frames(len(indices))
     _finish(code)
-    found.extend(
-        Function(module, types_[type_], index, start, end)
-        for index, (type_, (start, end)) in enumerate(zip(indices, frames, strict=True), first)
-    )
+    new = object.__new__
+    add = found.append
+    # There are many: they are made without a call of ``__init__``.
+    for number, (type_, (start, end)) in enumerate(zip(indices, frames, strict=True), len(found)):
+        function = new(Function)
+        function.module = module
+        function._type = types_[type_]
+        function.imported = None
+        function._number = number
+        function._start = start
+        function._end = end
+        function._code = None
+        function._body = None
+        add(function)
     return found

@@ -69,6 +69,9 @@ _IF = BY_NAME["if"].opcode
 _LOOP = BY_NAME["loop"].opcode
 _BLOCK = BY_NAME["block"].opcode
 
+# The block type without parameters and results.
+_NO_TYPE = b"\x40"
+
 # How long common instructions are; of a longer one it is only not ruled out that it is another.
 _LONGEST = 32
 
@@ -81,6 +84,8 @@ _CLOSERS = _FUSED | _ENDS
 def having(functions: Iterable[Function], name: str) -> list[Function]:
     """See :meth:`wasmir.ir.module.Module.functions_with`."""
     opcode = BY_NAME[name].opcode
+    # What nothing else looks like in all the code that we know.
+    plain = opcode + _NO_TYPE if Trait.OPENS in BY_NAME[name].traits else None
     first_of = tokens.first_of(name)
     found = []
     for function in functions:
@@ -92,6 +97,9 @@ def having(functions: Iterable[Function], name: str) -> list[Function]:
         # The byte may be part of something else, so this rules out, and not in.
         last = data.rfind(opcode, start, end)
         if last < 0:
+            continue
+        if plain is not None and data.find(plain, start, end) >= 0:
+            found.append(function)
             continue
         # Nobody looks behind the last such byte, but for what it may be part of.
         start = tokens.skip_locals(data, start, end)

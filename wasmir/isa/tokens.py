@@ -202,11 +202,15 @@ def outline() -> Scan:
     blocks = rb"\x02\x40(?:\x02\x40)++"
     branch_and_end = rb"\x0d[\x00-\x7f]\x0b"
     inside = _inside()
-    cleanup = rb"\x19" + inside + rb"\x09\x00\x0b"
-    whole = rb"\x06[\x40\x7c-\x7f]" + inside + rb"(?:\x18[\x00-\x7f]|" + cleanup + rb")"
+    # `try RUN` or nothing; then `delegate`, or `catch_all` with what cleans up. What was matched
+    # last says which, so that `inside`, which takes long to compile, stands here twice only.
+    whole = (
+        rb"[\x06\x18\x19](?:(?<=\x06)[\x40\x7c-\x7f]" + inside + rb"[\x18\x19]|)"
+        rb"(?:(?<=\x18)[\x00-\x7f]|(?<=\x19)" + inside + rb"\x09\x00\x0b)"
+    )
     return _compile_skeleton(
         [*run, _closed_block(run, _plain_alternatives())],
-        [blocks, whole, cleanup, branch_and_end, *others, b"(?:" + b"|".join(last) + rb")\x0b?+"],
+        [blocks, whole, branch_and_end, *others, b"(?:" + b"|".join(last) + rb")\x0b?+"],
     )
 
 
