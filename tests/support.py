@@ -232,3 +232,15 @@ def corpus_paths() -> list[Path]:
     """The committed modules, of C++ programs those of one level of optimisation."""
     wasm = (each.path for each in modules() if each.path.suffix == ".wasm")
     return [path for path in wasm if not re.search(r"-(O[013z]|debug)$", path.stem)]
+
+
+def suite_sample(every: int) -> list[Module]:
+    """The valid ones among the modules of the specification's suite, of which one in so many is
+    looked at; skips the test where the suite isn't here.
+    """
+    found = spec_tests()
+    if isinstance(found, Missing):
+        pytest.skip(found.reason)
+    paths = sorted(found.rglob("*.wasm"))[::every]
+    data = [path.read_bytes() for path in paths]
+    return [Module.from_bytes(each) for each in data if validation_error(each) is None]

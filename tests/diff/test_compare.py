@@ -9,7 +9,7 @@ import pytest
 from corpus.manifest import find
 from tests.modules import assembled
 from tests.modules import module as small
-from tests.support import corpus_paths
+from tests.support import corpus_paths, suite_sample
 from wasmir import Function, FuncType, GlobalType, MalformedError, Module, NumType, Pipeline, ops
 from wasmir.diff import compare
 
@@ -47,6 +47,12 @@ def test_shifts_are_no_differences(path: Path) -> None:
         assert found.shifted["function"] == len(defined)
         back = compare(other, old)
         assert {change.status for change in back.changes} == {"removed"}
+
+
+def test_modules_of_the_suite_are_what_they_are() -> None:
+    for module in suite_sample(20):
+        found = compare(module, Module.from_bytes(module.source))
+        assert (told(found), dict(found.shifted)) == ([], {})
 
 
 @pytest.mark.parametrize("name", ["cpp-legacy-O2", "legacy-shapes-try", "cpp-exnref-O2"])

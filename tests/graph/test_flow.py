@@ -9,7 +9,7 @@ import pytest
 
 from corpus.manifest import find
 from tests.modules import assembled
-from tests.support import corpus_paths
+from tests.support import corpus_paths, suite_sample
 from wasmir import Loop, Module, UnsupportedError, WasmError, row_of, walk
 from wasmir.graph import ControlFlow, FlowBlock
 from wasmir.interp import Func, Instance, Program, WasmException
@@ -84,6 +84,14 @@ def test_all_of_the_corpus(path: Path) -> None:
     for function in Module.from_file(path).functions:
         if function.imported is None:
             check(ControlFlow(function))
+
+
+def test_modules_of_the_suite() -> None:
+    """Every proposal that there is."""
+    for module in suite_sample(20):
+        for function in module.functions:
+            if function.imported is None:
+                check(ControlFlow(function))
 
 
 CASES: dict[str, tuple[str, list[str]]] = {
