@@ -357,6 +357,24 @@ def test_functions_that_are_alike_find_each_other() -> None:
     ]
 
 
+def test_adapters_are_not_what_they_stand_before() -> None:
+    """Exports name adapters after recovery; what was exported before is there as it was."""
+    stripped = Module.from_file(PROGRAM)
+    [names] = [each for each in stripped.customs if each.name == "name"]
+    stripped.remove_custom(names)
+    data = stripped.to_bytes()
+    old, new = Module.from_bytes(data), Module.from_bytes(data)
+    Pipeline.parse("recover").run(new)
+    found = compare(old, Module.from_bytes(new.to_bytes()))
+    assert "removed" not in found.counts["function"]
+    assert found.counts["export"]["changed"] > 5
+    for change in found.changes:
+        if change.what == "function" and change.has_code:
+            code = found.code(change, 0)
+            mnemonics = {line[1:].split()[0] for hunk in code.hunks for line in hunk.lines}
+            assert mnemonics == {"call"}
+
+
 def test_edited_modules_need_no_encoding() -> None:
     old, new = (Module.from_file(PROGRAM) for _ in range(2))
     Pipeline.parse("recover").run(new)

@@ -53,9 +53,9 @@ def diff(
     """Show what is different in the modules A and B: what was added, removed, changed or moved, and
     instructions of functions line by line.
 
-    What is the same thing in both is told by names, imports and exports, then by content, then by
-    order. That it has another index is no difference. Instructions call things as B does; what only
-    A has is a/INDEX if it has no name.
+    What is the same thing in both is told by imports and names, then by content, then by exports,
+    then by order. That it has another index is no difference. Instructions call things as B does;
+    what only A has is a/INDEX if it has no name.
     """
     from wasmir.diff import compare
     from wasmir.pipeline import track

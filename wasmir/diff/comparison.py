@@ -315,10 +315,10 @@ def compare(
 ) -> Comparison:
     """What is different in two modules, as they are in memory.
 
-    What is the same thing in both is told by names, imports and exports, then by content, then by
-    order. That the same thing has another index is no difference, neither where it is defined nor
-    where it is mentioned. ``track`` wraps the functions, to show progress; errors say which module
-    they are about by its label. Raises MalformedError, InvalidError.
+    What is the same thing in both is told by imports and names, then by content, then by exports,
+    then by order. That the same thing has another index is no difference, neither where it is
+    defined nor where it is mentioned. ``track`` wraps the functions, to show progress; errors say
+    which module they are about by its label. Raises MalformedError, InvalidError.
     """
     with bulk_work():
         for module, label in ((old, labels[0]), (new, labels[1])):

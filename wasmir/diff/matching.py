@@ -1,10 +1,10 @@
 """Which things of two modules are the same.
 
-What is imported under the same name is the same, and so is what the name sections call the same,
-and what is exported under the same name. Of the rest, what has the same content is: all that can be
-said of it without the indices of other things. What is left is matched by its place among what was
-found: first where the types fit, and by how much alike it is where there is more of it in one
-module than in the other.
+What is imported under the same name is the same, and so is what the name sections call the same. Of
+the rest, what has the same content is: all that can be said of it without the indices of other
+things. Then comes what is exported under the same name. What is left is matched by its place among
+what was found: first where the types fit, and by how much alike it is where there is more of it in
+one module than in the other.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class Matching:
                 self._pair(entity, new[key])
 
     def _match(self, space: str) -> None:
-        for known_by in (_by_import, _by_name, _by_export):
+        for known_by in (_by_import, _by_name):
             self._pair_keys(*(known_by(side.module, space) for side in self._sides))
         # What is imported under another name is another thing.
         old, new = (
@@ -201,6 +201,10 @@ class Matching:
                 _single(zip(self.old.shapes(left), left, strict=True)),
                 _single(zip(self.new.shapes(of_new), of_new, strict=True)),
             )
+        for one, other in self._gaps(old, new):
+            self._align(one, other, Side.shapes)
+        # Behind content: what is exported may be an adapter now, of what was exported before.
+        self._pair_keys(*(_by_export(side.module, space) for side in self._sides))
         for one, other in self._gaps(old, new):
             self._fill(one, other)
 
@@ -223,21 +227,16 @@ class Matching:
         return gaps
 
     def _fill(self, old: list[Any], new: list[Any]) -> None:
-        """Match what stands between the same things."""
-        self._align(old, new, Side.shapes)
+        """Match what stands between the same things, and has other content."""
+        uneven = len(old) != len(new) and len(old) * len(new) <= _ALIKE
+        if uneven and isinstance(old[0], Function):
+            self._align_alike(old, new)
+            return
+        self._align(old, new, Side.kinds)
         for one, other in self._gaps(old, new):
-            if (
-                isinstance(one[0], Function)
-                and len(one) != len(other)
-                and len(one) * len(other) <= _ALIKE
-            ):
-                self._align_alike(one, other)
-                continue
-            self._align(one, other, Side.kinds)
-            for rest, of_other in self._gaps(one, other):
-                if len(rest) == len(of_other):
-                    for pair in zip(rest, of_other, strict=True):
-                        self._pair(*pair)
+            if len(one) == len(other):
+                for pair in zip(one, other, strict=True):
+                    self._pair(*pair)
 
     def _align(
         self, old: list[Any], new: list[Any], keys: Callable[[Side, list[Any]], list[Hashable]]
