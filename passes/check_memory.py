@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 from wasmir import (
     Function,
     FuncType,
-    GlobalType,
     If,
     Instr,
     Memory,
@@ -21,7 +20,7 @@ from wasmir import (
     UnsupportedError,
     ops,
 )
-from wasmir.passes.additions import name_for
+from wasmir.passes.additions import EXPORTS, add_state, is_there, name_for
 from wasmir.passes.selection import (
     chosen_functions,
     defined_functions,
@@ -92,7 +91,9 @@ class CheckMemory(Pass):
         )
 
     Without ``hook`` accesses below ``low`` trap, as those by null pointers, and those that end
-    above ``high``. Both are unsigned, of all memories, and exported globals that the host may set.
+    above ``high``. Both are unsigned, of all memories, and exported globals that the host may set;
+    with ``export=functions`` they have functions for that (as ``__wasmir_memory_low_set``), for
+    glue that takes no exported i64 (Emscripten's for dynamic linking).
     With ``hook`` an import is called instead, with the same parameters; address, offset and size
     are i64 for a memory with 64-bit addresses, for which it is imported again with that type.
 
@@ -113,16 +114,21 @@ class CheckMemory(Pass):
         default=(1 << 64) - 1, metadata={"help": "the first that may not, above all others"}
     )
     hook: str = field(default="", metadata={"help": "an import to call, as MODULE.NAME"})
+    export: str = field(
+        default="global",
+        metadata={"help": "how the host reaches low and high: global, functions, or none"},
+    )
 
     def run(self, module: Module) -> PassReport:
         """Put the checks there, or raise and leave the module as it was."""
         one_of(f"{self.name}: where", self.where, ("loads", "stores", "all"))
+        one_of(f"{self.name}: export", self.export, EXPORTS)
         hook = import_named(f"{self.name}: hook", self.hook) if self.hook else None
         for option, value in (("low", self.low), ("high", self.high)):
             if not 0 <= value < 1 << 64:
                 raise PassError(f"{self.name}: {option} is from 0 to 2^64 - 1, not {value}")
         refuse_object(module)
-        if module.exports.find(_LOW) is not None:
+        if is_there(module, _LOW):
             raise UnsupportedError("the module is checked already")
         with all_or_nothing(module):
             checkpoint = module.checkpoint()
@@ -140,12 +146,7 @@ class CheckMemory(Pass):
                     checks[each] = module.import_function(*hook, _signature(each))
             elif types:
                 low, high = (
-                    module.add_global(
-                        GlobalType(_I64, mutable=True),
-                        module.const(ops.i64.const(_signed(value, _I64))),
-                        name=name_for(module, name),
-                        exported=name,
-                    )
+                    add_state(module, name, _signed(value, _I64), self.export)
                     for name, value in ((_LOW, self.low), (_HIGH, self.high))
                 )
                 for each in sorted(types, key=str):

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from wasmir import (
     FuncType,
-    GlobalType,
     If,
-    NumType,
     Pass,
     PassError,
     PassReport,
@@ -17,9 +15,9 @@ from wasmir import (
     basic_blocks,
     ops,
 )
-from wasmir.passes.additions import name_for
+from wasmir.passes.additions import EXPORTS, add_state, is_there
 from wasmir.passes.patterns import functions_called
-from wasmir.passes.selection import chosen_functions, defined_functions, import_named
+from wasmir.passes.selection import chosen_functions, defined_functions, import_named, one_of
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
 if TYPE_CHECKING:
@@ -62,8 +60,10 @@ class Fuel(Pass):
             br_if 0
           end)
 
-    The host fills the exported global up, before the first call and whenever it likes; ``budget``
-    is what there is at first, which a start function needs. Nothing is paid twice, and what wasn't
+    The host fills the exported global up, before the first call and whenever it likes, or with
+    ``export=functions`` calls ``__wasmir_fuel_get`` and ``__wasmir_fuel_set``, for glue that takes
+    no exported i64 (Emscripten's for dynamic linking); ``budget`` is what there is at first, which
+    a start function needs. Nothing is paid twice, and what wasn't
     run for a trap or an exception in the midst of a block isn't paid back. A loop without an end
     has no end of blocks, so it stops; a single instruction, as ``memory.fill``, costs one whatever
     it does. Where fuel ran out, it is negative, and every further call traps until it is filled.
@@ -88,12 +88,18 @@ class Fuel(Pass):
         metadata={"help": "what to call where it runs out: a function, or an import MODULE.NAME"},
     )
 
+    export: str = field(
+        default="global",
+        metadata={"help": "how the host reaches the fuel: global, functions, or none"},
+    )
+
     def run(self, module: Module) -> PassReport:
         """Meter the functions, or raise and leave the module as it was."""
+        one_of(f"{self.name}: export", self.export, EXPORTS)
         if not 0 <= self.budget < 1 << 63:
             raise PassError(f"{self.name}: budget is from 0 to 2^63 - 1, not {self.budget}")
         refuse_object(module)
-        if module.exports.find(_EXPORT) is not None:
+        if is_there(module, _EXPORT):
             raise UnsupportedError("the module is metered already")
         with all_or_nothing(module):
             checkpoint = module.checkpoint()
@@ -107,12 +113,7 @@ class Fuel(Pass):
                 hook = self._hook(module)
                 empty = [ops.call(hook)]
                 chosen.discard(hook)
-            fuel = module.add_global(
-                GlobalType(NumType.I64, mutable=True),
-                module.const(ops.i64.const(self.budget)),
-                name=name_for(module, _EXPORT),
-                exported=_EXPORT,
-            )
+            fuel = add_state(module, _EXPORT, self.budget, self.export)
             take = ops.global_.get(fuel)
             keep = ops.global_.set(fuel)
             block = module.block_type()

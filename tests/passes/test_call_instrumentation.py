@@ -237,6 +237,17 @@ def test_check_memory() -> None:
     assert outcome(instance, "store", -1) == "out of bounds memory access"
 
 
+def test_check_memory_by_functions() -> None:
+    module = instrumented(MEMORY, "check-memory{export=functions}")
+    instance = Instance(module, {"m": {"f": lambda _: None}})
+    assert instance.invoke("__wasmir_memory_low_get") == 1024
+    assert outcome(instance, "store", 8) == "unreachable"
+    instance.invoke("__wasmir_memory_low_set", 16)
+    assert outcome(instance, "store", 8) == "fine"
+    instance.invoke("__wasmir_memory_high_set", 19)
+    assert outcome(instance, "store", 8) == "unreachable"
+
+
 def test_check_memory_by_kind() -> None:
     for where, count in (("loads", 5), ("stores", 5), ("all", 9)):
         module = Module.from_bytes(assembled(MEMORY))

@@ -233,6 +233,20 @@ def test_fuel_is_filled_by_the_hook() -> None:
     assert asked == [-2, -6, -3]
 
 
+def test_fuel_by_functions() -> None:
+    """For glue that takes no exported i64."""
+    module = instrumented(BEFORE, "fuel{budget=5,export=functions}")
+    instance = Instance(module, {"m": {"f": lambda _: None}})
+    assert instance.invoke("__wasmir_fuel_get") == 5
+    instance.invoke("__wasmir_fuel_set", 7)
+    instance.invoke("g")
+    assert instance.invoke("__wasmir_fuel_get") == 1
+    with pytest.raises(UnsupportedError, match="metered already"):
+        Pipeline.parse("fuel").run(module)
+    module = instrumented(BEFORE, "fuel{budget=5,export=none}")
+    assert [each.name for each in module.exports] == ["f", "g"]
+
+
 def test_fuel_is_filled_by_the_module_itself() -> None:
     text = """(module (global $n (mut i32) (i32.const 0)) (export "n" (global $n))
       (func $refill global.get $n i32.const 1 i32.add global.set $n)
