@@ -68,7 +68,8 @@ class Count(Pass):
     A block is what :func:`wasmir.basic_blocks` says: instructions that run one after the other,
     but for exceptions and traps; what is never reached, and what is empty, has no counter, unless
     it is the whole function.
-    Counters wrap around; take ``bits=64`` where 2^32 is not enough.
+    Counters wrap around; take ``bits=64`` where 2^32 is not enough. They aren't atomic: of threads
+    that count the same at a time, some may go uncounted.
 
     ``into`` says where they are. ``memory`` is a new memory, exported; where the module has one
     already, engines need multi-memory. ``globals`` are exported one by one, ``__wasmir_counter_0``
@@ -196,7 +197,10 @@ class Count(Pass):
         limits = memory.type.limits
         if limits.page_size_log2 not in (None, _PAGE):
             raise UnsupportedError("into=grow: the memory has pages of its own size")
-        maximum = None if limits.maximum is None else limits.maximum + pages
+        most = 1 << ((32 if limits.address is NumType.I32 else 64) - _PAGE)
+        if limits.minimum + pages > most:
+            raise UnsupportedError("into=grow: the memory has no room left: take into=memory")
+        maximum = None if limits.maximum is None else min(limits.maximum + pages, most)
         memory.type = MemoryType(
             Limits(limits.minimum + pages, maximum, limits.address, limits.shared)
         )

@@ -114,6 +114,21 @@ def test_count_reads_back(into: str, bits: int, memory: str) -> None:
     assert not any(bytes(instance.exports["memory"].data)[: 2 << 16])
 
 
+@pytest.mark.parametrize(
+    ("memory", "maximum"),
+    [
+        ("1 65536", 65536),
+        ("1 65535", 65536),
+        ("1 2", 3),
+        ("65535", None),
+        ("i64 1 281474976710656", 1 << 48),
+    ],
+)
+def test_count_grows_no_further_than_there_is_room(memory: str, maximum: int | None) -> None:
+    module = instrumented(f'(module (memory (export "m") {memory}) (func))', "count{into=grow}")
+    assert module.memories[0].type.limits.maximum == maximum
+
+
 def test_count_functions() -> None:
     module = instrumented(BEFORE, 'count{where=functions,functions="g*"}')
     instance = Instance(module, {"m": {"f": lambda _: None}})
@@ -290,6 +305,7 @@ def test_bad_options(pipeline: str, message: str) -> None:
         (BEFORE, "fuel,fuel", "metered already"),
         (BEFORE, "count{into=grow}", "memory of the module's own"),
         ("(module (memory 1) (func nop))", "count{into=grow}", "isn't exported"),
+        ('(module (memory (export "m") 65536) (func))', "count{into=grow}", "no room left"),
     ],
 )
 def test_refusals(text: str, pipeline: str, message: str) -> None:
