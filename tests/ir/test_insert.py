@@ -289,6 +289,10 @@ def test_at_entry(tracked: bool, added: list[tuple[int, NumType]]) -> None:
         written = module.encode()
         assert validate(written.data) is None
         moved = written.offsets.new(function.offset + 3) if tracked else None
+        if tracked:
+            # Declarations that are others now have no places but the first.
+            places = [written.offsets.new(function.offset + at) is None for at in range(3)]
+            assert places == [False, bool(added), bool(added)]
         found.append((written.data, function.local_count, moved))
     assert found[0] == found[1]
     assert found[0][1] == 2 + sum(count for count, _ in added)

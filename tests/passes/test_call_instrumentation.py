@@ -31,37 +31,61 @@ DEEP = """(module
   (func (export "tails") (param i32) local.get 0 return_call 3)
   (func (export "host") (param i32) local.get 0 call $again)
   CATCHING)"""
-LEGACY = """
+# Not exported, so that nothing but who catches puts anything back.
+INNER = """
+  (func $inner (param i32)
+    local.get 0 i32.eqz if throw $e end
+    local.get 0 i32.const 1 i32.sub call $inner)"""
+LEGACY = (
+    """
   (func $caught (export "caught") (param i32)
-    try local.get 0 call $throw
+    try local.get 0 call $inner
     catch $e
-      try i32.const 1 call $throw
+      try i32.const 3 call $inner
       catch_all end
       i32.const 2 call $down
     end)
   (func (export "rethrown") (param i32)
-    try local.get 0 call $throw catch_all i32.const 2 call $down rethrow 0 end)"""
-EXNREF = """
+    try local.get 0 call $inner catch_all i32.const 2 call $down rethrow 0 end)"""
+    + INNER
+    + """
+  (func $hidden (param i32)
+    try local.get 0 call $inner catch_all i32.const 2 call $down end)
+  (func (export "hidden") (param i32) local.get 0 call $hidden)"""
+)
+EXNREF = (
+    """
   (func $caught (export "caught") (param i32) (local i32)
     block $out
       block $landing
-        try_table (catch $e $landing) local.get 0 call $throw end
+        try_table (catch $e $landing) local.get 0 call $inner end
         br $out
       end
+      i32.const 2 call $down
       loop $again (param)
         local.get 1 br_if $out
         i32.const 1 local.set 1
-        try_table (catch_all $again) i32.const 1 call $throw end
+        try_table (catch_all $again) i32.const 3 call $inner end
       end
     end
     i32.const 2 call $down
-    try_table (catch $e 0) i32.const 0 call $throw end)
+    try_table (catch $e 0) i32.const 0 call $inner end)
   (func (export "rethrown") (param i32)
     block $landing (result exnref)
-      try_table (catch_all_ref $landing) local.get 0 call $throw end
+      try_table (catch_all_ref $landing) local.get 0 call $inner end
       return
     end
     i32.const 2 call $down throw_ref)"""
+    + INNER
+    + """
+  (func $hidden (param i32)
+    block $landing
+      try_table (catch_all $landing) local.get 0 call $inner end
+      return
+    end
+    i32.const 2 call $down)
+  (func (export "hidden") (param i32) local.get 0 call $hidden)"""
+)
 
 
 class Deep:
@@ -106,6 +130,8 @@ def test_stack_limit(catching: str) -> None:
         ("caught", 6, "unreachable"),
         ("rethrown", 5, "thrown"),
         ("rethrown", 6, "unreachable"),
+        ("hidden", 4, "returned"),
+        ("hidden", 5, "unreachable"),
         ("host", 3, "returned"),
     ]:
         assert (name, argument, deep.call(name, argument)) == (name, argument, outcome)
@@ -116,11 +142,15 @@ def test_stack_limit(catching: str) -> None:
 @pytest.mark.parametrize("catching", [LEGACY, EXNREF], ids=["legacy", "exnref"])
 def test_stack_limit_of_some(catching: str) -> None:
     """Who doesn't count puts the depth back all the same."""
-    deep = Deep(DEEP.replace("CATCHING", catching), 'stack-limit{limit=7,functions="throw down"}')
+    deep = Deep(
+        DEEP.replace("CATCHING", catching), 'stack-limit{limit=7,functions="inner throw down"}'
+    )
     for name, argument, outcome in [
         ("caught", 6, "returned"),
         ("caught", 7, "unreachable"),
         ("rethrown", 6, "thrown"),
+        ("hidden", 6, "returned"),
+        ("hidden", 7, "unreachable"),
         ("host", 3, "returned"),
     ]:
         assert (name, argument, deep.call(name, argument)) == (name, argument, outcome)
@@ -233,6 +263,8 @@ def test_check_memory() -> None:
         assert (name, args, outcome(instance, name, *args)) == (name, args, wanted)
     instance.exports["__wasmir_memory_low"].value = 0
     instance.exports["__wasmir_memory_high"].value = -1
+    # A sum that wrapped around.
+    assert outcome(instance, "wide", -1) == "unreachable"
     assert outcome(instance, "store", 0) == "fine"
     assert outcome(instance, "store", -1) == "out of bounds memory access"
 
@@ -330,10 +362,10 @@ def test_log_call_sites() -> None:
 @pytest.mark.parametrize("catching", [LEGACY, EXNREF], ids=["legacy", "exnref"])
 def test_log_calls_hears_of_exceptions(catching: str) -> None:
     log = Log(DEEP.replace("CATCHING", catching).replace('"again"', '"f"'), "log-calls")
-    # $throw is 2, the function that catches and throws on is the last.
+    # $throw is 2, what catches and throws on is 7.
     assert log.call("throw", 1) == [*[("enter", 2)] * 2, *[("leave", 2)] * 2, ("thrown",)]
     found = log.call("rethrown", 0)
-    assert found[:3] == [("enter", 7), ("enter", 2), ("leave", 2)]
+    assert found[:3] == [("enter", 7), ("enter", 8), ("leave", 8)]
     assert found[-2:] == [("leave", 7), ("thrown",)]
 
 

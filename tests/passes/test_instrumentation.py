@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.modules import assembled
+from tests.modules import assembled, unsigned
 from tests.support import validate
 from wasmir import Module, PassError, Pipeline, UnsupportedError, instructions
 from wasmir.interp import Instance, Trap
+from wasmir.passes.count import _unsigned
 from wasmir.passes.coverage import CoverageMap
 
 BEFORE = """(module
@@ -320,6 +321,12 @@ def test_refusals(text: str, pipeline: str, message: str) -> None:
 def test_an_empty_function_has_a_number(pipeline: str) -> None:
     coverage = CoverageMap.of(instrumented("(module (func) (func nop))", pipeline))
     assert [(each.first, len(each.blocks)) for each in coverage.functions] == [(0, 1), (1, 1)]
+
+
+@pytest.mark.parametrize("bits", range(1, 33))
+def test_offsets_of_counters(bits: int) -> None:
+    for value in ((1 << bits) - 1, 1 << (bits - 1), 0xAAAAAAAA >> (32 - bits)):
+        assert _unsigned(value) == unsigned(value)
 
 
 def test_globals_are_for_few_counters(monkeypatch: pytest.MonkeyPatch) -> None:

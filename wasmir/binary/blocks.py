@@ -103,8 +103,8 @@ def _action(row: Row, values: tuple[Any, ...]) -> tuple[int, Any]:
 def _depths(row: Row, values: tuple[Any, ...]) -> list[int]:
     """The labels that control may go to."""
     found: list[int] = []
-    if row.name in ("rethrow", "delegate"):
-        # These name a block, and nothing goes to its end.
+    if row.name == "rethrow":
+        # It names a block, and nothing goes to its end.
         return found
     for immediate, value in zip(row.immediates, values, strict=True):
         if immediate.kind is kinds.LABEL:
