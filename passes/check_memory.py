@@ -22,8 +22,7 @@ from wasmir import (
 )
 from wasmir.passes.additions import EXPORTS, add_state, is_there, name_for
 from wasmir.passes.selection import (
-    chosen_functions,
-    defined_functions,
+    chosen_code,
     import_named,
     one_of,
 )
@@ -132,11 +131,7 @@ class CheckMemory(Pass):
             raise UnsupportedError("the module is checked already")
         with all_or_nothing(module):
             checkpoint = module.checkpoint()
-            chosen = set(
-                chosen_functions(
-                    f"{self.name}: functions", self.functions, defined_functions(module)
-                )
-            )
+            chosen = set(chosen_code(self.name, self.functions, module))
             # By the indices that memories have in the input.
             numbers = {memory: number for number, memory in enumerate(module.memories)}
             types = {each.type.limits.address for each in numbers}

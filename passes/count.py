@@ -18,7 +18,7 @@ from wasmir import (
 )
 from wasmir.passes.additions import name_for
 from wasmir.passes.coverage import CoverageMap, MappedFunction, counted_places
-from wasmir.passes.selection import chosen_functions, defined_functions, one_of
+from wasmir.passes.selection import chosen_code, defined_functions, one_of
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
 if TYPE_CHECKING:
@@ -111,9 +111,7 @@ class Count(Pass):
             return self._count(module)
 
     def _count(self, module: Module) -> PassReport:
-        chosen = chosen_functions(
-            f"{self.name}: functions", self.functions, defined_functions(module)
-        )
+        chosen = chosen_code(self.name, self.functions, module)
         wanted = set(chosen)
         starts = {each: each.offset if each.is_raw else None for each in chosen}
 

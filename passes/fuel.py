@@ -17,7 +17,7 @@ from wasmir import (
 )
 from wasmir.passes.additions import EXPORTS, add_state, is_there
 from wasmir.passes.patterns import functions_called
-from wasmir.passes.selection import chosen_functions, defined_functions, import_named, one_of
+from wasmir.passes.selection import chosen_code, import_named, one_of
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
 if TYPE_CHECKING:
@@ -103,11 +103,7 @@ class Fuel(Pass):
             raise UnsupportedError("the module is metered already")
         with all_or_nothing(module):
             checkpoint = module.checkpoint()
-            chosen = set(
-                chosen_functions(
-                    f"{self.name}: functions", self.functions, defined_functions(module)
-                )
-            )
+            chosen = set(chosen_code(self.name, self.functions, module))
             empty: list[Item] = [ops.unreachable()]
             if self.hook:
                 hook = self._hook(module)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from wasmir import Function, Module
 
-__all__ = ["chosen_functions", "defined_functions", "import_named", "one_of"]
+__all__ = ["chosen_code", "chosen_functions", "defined_functions", "import_named", "one_of"]
 
 
 def defined_functions(module: Module) -> list[Function]:
@@ -34,6 +34,11 @@ def chosen_functions(option: str, globs: str, functions: Iterable[Function]) -> 
     named += [(str(each.index), each) for each in known]
     found = set(chosen(option, globs, named))
     return [each for each in known if each in found]
+
+
+def chosen_code(pass_: str, globs: str, module: Module) -> list[Function]:
+    """The same of those that have code, for the option ``functions`` of a pass."""
+    return chosen_functions(f"{pass_}: functions", globs, defined_functions(module))
 
 
 def import_named(option: str, text: str) -> tuple[str, str]:

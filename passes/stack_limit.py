@@ -23,7 +23,7 @@ from wasmir import (
 )
 from wasmir.passes.additions import name_for
 from wasmir.passes.boundary import Dialect, chosen_dialect, survey_boundary, used_dialect
-from wasmir.passes.selection import chosen_functions, defined_functions
+from wasmir.passes.selection import chosen_code
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
 if TYPE_CHECKING:
@@ -100,11 +100,7 @@ class StackLimit(Pass):
             raise UnsupportedError("the module has a limit already")
         with all_or_nothing(module):
             checkpoint = module.checkpoint()
-            chosen = set(
-                chosen_functions(
-                    f"{self.name}: functions", self.functions, defined_functions(module)
-                )
-            )
+            chosen = set(chosen_code(self.name, self.functions, module))
             used = used_dialect(module)
             dialect = Dialect.NONE
             if used is not None or self.dialect != "auto":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from wasmir import FuncType, NumType, Pass, PassReport, ops
 from wasmir.passes.coverage import CoverageMap, MappedFunction, counted_places
-from wasmir.passes.selection import chosen_functions, defined_functions, import_named, one_of
+from wasmir.passes.selection import chosen_code, import_named, one_of
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ class TraceBlocks(Pass):
         hook = import_named(f"{self.name}: hook", self.hook)
         refuse_object(module)
         with all_or_nothing(module):
-            chosen = chosen_functions(
-                f"{self.name}: functions", self.functions, defined_functions(module)
-            )
+            chosen = chosen_code(self.name, self.functions, module)
             # By the indices that functions have before there is an import more.
             found: list[tuple[Function, MappedFunction]] = []
             total = 0
