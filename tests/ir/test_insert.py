@@ -208,8 +208,16 @@ def test_blocks_of_what_is_malformed(code: bytes, message: str) -> None:
 
 def test_imported() -> None:
     module = module_with("(func)")
-    with pytest.raises(UnsupportedError, match="imported"):
-        basic_blocks(module.functions[0])
+    function = module.functions[0]
+    for ask in (
+        basic_blocks,
+        block_offsets,
+        lambda each: each.first_offset,
+        lambda each: each.insert([]),
+        lambda each: each.insert_at_entry(b""),
+    ):
+        with pytest.raises(UnsupportedError, match="imported"):
+            ask(function)
 
 
 def test_insert_settles() -> None:

@@ -33,8 +33,7 @@ def splice(
     places: Iterable[tuple[int, bytes]],
     added_locals: Sequence[tuple[int, ValType]],
 ) -> None:
-    """See :meth:`wasmir.ir.function.Function.insert`."""
-    function.settle()
+    """See :meth:`wasmir.ir.function.Function.insert`; the function is settled."""
     code = function.code
     start = tokens.skip_locals(code, 0, len(code))
     declared = encode_locals(code[:start], added_locals) if added_locals else code[:start]
@@ -59,7 +58,7 @@ def splice(
 def splice_entry(
     function: Function, run: bytes, added_locals: Sequence[tuple[int, ValType]]
 ) -> None:
-    """See :meth:`wasmir.ir.function.Function.insert_at_entry`."""
+    """See :meth:`wasmir.ir.function.Function.insert_at_entry`; the function is settled."""
     tracking = function.module._tracking
     if tracking is not None and tracking.covers(function):
         splice(function, [(locals_end(function), run)], added_locals)

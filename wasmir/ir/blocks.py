@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from wasmir.errors import UnsupportedError
 from wasmir.ir.codec import codec
 
 if TYPE_CHECKING:
@@ -36,17 +35,11 @@ def basic_blocks(function: Function) -> list[BasicBlock]:
     settled. Raises MalformedError, InvalidError for unknown labels, UnsupportedError for an
     imported function.
     """
-    _settle(function)
+    function._settle_code()
     return [BasicBlock(*each) for each in codec().block_sizes(function)]
 
 
 def block_offsets(function: Function) -> list[int]:
     """The :attr:`BasicBlock.offset` of each, in a fifth of the time. Raises the same."""
-    _settle(function)
+    function._settle_code()
     return codec().block_offsets(function)
-
-
-def _settle(function: Function) -> None:
-    if function.imported is not None:
-        raise UnsupportedError("an imported function has no body", str(function))
-    function.settle()

@@ -285,21 +285,24 @@ class Function(Importable):
         ``added_locals`` are declared behind those that there are: how many, of which type. An open
         body is settled: nodes of it are dead from then on.
 
-        Raises MalformedError, ValueError for offsets that don't ascend or are out of the code.
+        Raises MalformedError, ValueError for offsets that don't ascend or are out of the code,
+        UnsupportedError for an imported function.
         """
+        self._settle_code()
         codec().splice(self, places, added_locals)
 
     def insert_at_entry(self, run: bytes, added_locals: Sequence[tuple[int, ValType]] = ()) -> None:
         """:meth:`insert` in front of the first instruction, in half the time."""
-        self.settle()
+        self._settle_code()
         codec().splice_entry(self, run, added_locals)
 
     @property
     def first_offset(self) -> int:
         """Where the first instruction stands, from the start of the code: behind the declarations
-        of locals. Settles an open body. Raises MalformedError.
+        of locals. Settles an open body. Raises MalformedError, UnsupportedError for an imported
+        function.
         """
-        self.settle()
+        self._settle_code()
         return codec().locals_end(self)
 
     def encode_items(self, items: Iterable[Item]) -> bytes:
@@ -308,6 +311,11 @@ class Function(Importable):
         what is part of another module.
         """
         return codec().encode_items(self, list(items))
+
+    def _settle_code(self) -> None:
+        if self.imported is not None:
+            raise UnsupportedError("an imported function has no body", str(self))
+        self.settle()
 
     def _respell(self, code: bytes) -> None:
         """Take code of which every instruction stands for the one that stood there."""
