@@ -63,24 +63,35 @@ _signed = {width: _split(width, "s") for width in _LETTERS}
 _joined = {width: _join(width) for width in _LETTERS}
 
 
-def _floats_of(width: int) -> Callable[[int], Sequence[float]]:
-    if width == 64:
-        unpack = DOUBLES.unpack
-        return lambda vector: unpack(vector.to_bytes(16, "little"))
-    split = _unsigned[32]
-    return lambda vector: [floats.f32_from_bits(lane) for lane in split(vector)]
+def _singles_of(vector: int) -> Sequence[float]:
+    lanes = _unpack_singles(vector.to_bytes(16, "little"))
+    total = lanes[0] + lanes[1] + lanes[2] + lanes[3]
+    if total == total:
+        return lanes
+    # There may be a NaN, some of which Python changes when it unpacks them.
+    return [floats.f32_from_bits(lane) for lane in _unsigned[32](vector)]
 
 
-def _of_floats(width: int) -> Callable[[Iterable[float]], int]:
-    if width == 64:
-        pack = DOUBLES.pack
-        return lambda lanes: int.from_bytes(pack(*lanes), "little")
-    join = _joined[32]
-    return lambda lanes: join([floats.f32_bits(lane) for lane in lanes])
+def _of_singles(lanes: Iterable[float]) -> int:
+    lanes = tuple(lanes)
+    total = lanes[0] + lanes[1] + lanes[2] + lanes[3]
+    if total == total:
+        return int.from_bytes(_pack_singles(*lanes), "little")
+    return _joined[32]([floats.f32_bits(lane) for lane in lanes])
 
 
-_numbers = {width: _floats_of(width) for width in _FLOATS}
-_vector = {width: _of_floats(width) for width in _FLOATS}
+def _doubles_of(vector: int) -> Sequence[float]:
+    return _unpack_doubles(vector.to_bytes(16, "little"))
+
+
+def _of_doubles(lanes: Iterable[float]) -> int:
+    return int.from_bytes(_pack_doubles(*lanes), "little")
+
+
+_unpack_singles, _pack_singles = SINGLES.unpack, SINGLES.pack
+_unpack_doubles, _pack_doubles = DOUBLES.unpack, DOUBLES.pack
+_numbers: dict[int, Callable[[int], Sequence[float]]] = {32: _singles_of, 64: _doubles_of}
+_vector: dict[int, Callable[[Iterable[float]], int]] = {32: _of_singles, 64: _of_doubles}
 
 
 # Emitting
