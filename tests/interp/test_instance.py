@@ -338,8 +338,9 @@ def test_what_is_known_of_a_local_is_forgotten_where_control_meets() -> None:
         (br_if $again (i32.lt_u (local.get $x) (i32.const 0x20000))))
       (if (i32.and (local.get 0) (i32.const 8))
         (then (local.set $x (i32.and (local.get $x) (i32.const 1))))
-        (else (local.set $x (i32.shl (local.get $x) (i32.const 9)))))
-      (i32.add (i32.shl (local.get $x) (i32.const 4)) (i32.lt_s (local.get $x) (i32.const 3)))))""")
+        (else (local.set $x (i32.or (local.get $x) (i32.const 0x80000000)))))
+      (i32.add (i32.shr_u (local.get $x) (i32.const 4))
+               (i32.lt_s (local.get $x) (i32.const 3)))))""")
     instance = Instance(module)
     for given in range(16):
         x = given & 7
@@ -347,7 +348,23 @@ def test_what_is_known_of_a_local_is_forgotten_where_control_meets() -> None:
             x = (x * 0x10001 + 1) & 0xFFFFFFFF
             if x >= 0x20000:
                 break
-        x = x & 1 if given & 8 else x << 9 & 0xFFFFFFFF
+        x = x & 1 if given & 8 else x | 0x80000000
         signed = x - (x >> 31 << 32)
-        wanted = ((x << 4) + (signed < 3)) & 0xFFFFFFFF
-        assert instance.invoke("f", given) & 0xFFFFFFFF == wanted
+        assert instance.invoke("f", given) == (x >> 4) + (signed < 3)
+
+
+def test_what_a_local_was_rotated_to_is_forgotten_in_loops() -> None:
+    module = of("""(module (func (export "f") (param $x i32) (param $n i32) (result i32)
+      (local $h i32)
+      (local.set $h (i32.rotl (local.get $x) (i32.const 3)))
+      (loop $again
+        (local.set $h (i32.xor (local.get $h) (i32.rotl (local.get $x) (i32.const 5))))
+        (local.set $x (i32.add (local.get $x) (i32.const 77)))
+        (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+      (local.get $h)))""")
+    x = 0xDEADBEEF
+    hashed = (x << 3 | x >> 29) & 0xFFFFFFFF
+    for _ in range(4):
+        hashed ^= (x << 5 | x >> 27) & 0xFFFFFFFF
+        x = (x + 77) & 0xFFFFFFFF
+    assert Instance(module).invoke("f", 0xDEADBEEF, 4) & 0xFFFFFFFF == hashed
