@@ -18,10 +18,8 @@ from wasmir.interp.heap import default
 from wasmir.interp.instance import Instance
 from wasmir.interp.program import Program
 from wasmir.interp.values import to_host
-from wasmir.ir.code import Instr
 from wasmir.ir.function import Function
 from wasmir.ir.imports import ExternKind
-from wasmir.ir.walk import walk
 from wasmir.types import GlobalType, NumType, TableType
 
 if TYPE_CHECKING:
@@ -135,30 +133,17 @@ def trace_imports(
 
 
 def callers(module: Module, import_glob: str) -> list[Function]:
-    """The functions that call imports which match, by themselves. Raises MalformedError."""
-    wanted = {
-        import_.entity
+    """The functions that call imports which match, by themselves. Raises MalformedError and
+    InvalidError.
+    """
+    uses = module.uses()
+    found = {
+        caller
         for import_ in module.imports
-        if import_.kind is ExternKind.FUNC and _matches(import_, import_glob)
+        if isinstance(import_.entity, Function) and _matches(import_, import_glob)
+        for caller in uses.callers(import_.entity)
     }
-    found = []
-    for function in module.functions:
-        if function.imported is not None:
-            continue
-        was_open = function.is_open
-        items = (place.item for place in walk(function.body))
-        if any(_called(item) in wanted for item in items):
-            found.append(function)
-        if not was_open:
-            function.close()
-    return found
-
-
-def _called(item: Any) -> Function | None:
-    if isinstance(item, Instr) and item.row.name in ("call", "return_call"):
-        found: Function = item.immediates[0]
-        return found
-    return None
+    return sorted(found, key=lambda function: function.index)
 
 
 def _matches(import_: Import, glob: str) -> bool:
