@@ -40,6 +40,12 @@ _GRIDS: Final = (
     (0, 1, 3),
 )
 
+# Where an array is made of a segment.
+_SEGMENTS: Final = {
+    "out of bounds memory access": "data segment out of bounds",
+    "out of bounds table access": "element segment out of bounds",
+}
+
 
 class HostObject:
     """An object of JavaScript's, of which only the identity counts."""
@@ -272,6 +278,10 @@ def in_words_of_v8(trap: Trap) -> str:
         return "remainder by zero"
     if trap.reason == "integer overflow" and ".trunc_" in instruction:
         return "float unrepresentable in integer range"
+    if instruction.startswith("array.") and instruction.endswith(("_data", "_elem")):
+        segment = _SEGMENTS.get(trap.reason)
+        if segment is not None:
+            return segment
     if trap.reason.startswith("null "):
         return "dereferencing a null pointer"
     # What is limited here isn't there: fuel, say.
