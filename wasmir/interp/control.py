@@ -138,6 +138,8 @@ class FunctionEmitter(JumpEmitter):
         self._nested = nested
         self.is_flat = not self._fits(self.analysis.shapes[body])
         self._frames: list[_Frame] = []
+        # What is left at its end by who goes further out.
+        self._fallen: set[Label] = set()
 
     def _fits(self, shape: Shape) -> bool:
         return shape.nest <= self._nested and shape.indent <= _INDENTED
@@ -234,6 +236,28 @@ class FunctionEmitter(JumpEmitter):
         self.effect(*values)
         self.line(f"return {', '.join([each.exact for each in values])}")
         self._reachable = False
+
+    def _falls_to(self, label: Label) -> bool:
+        frames = self._frames
+        at = len(frames) - 1
+        while not frames[at].looping:
+            if not at:
+                return False
+            at -= 1
+        if isinstance(label, Loop) or frames[at].node is label or frames[at].results:
+            return False
+        passed: list[Label] = []
+        while True:
+            at -= 1
+            frame = frames[at]
+            if frame.flat or frame.results or frame.at < len(frame.items):
+                return False
+            if frame.node is label:
+                self._fallen.update(passed)
+                return True
+            if not at:
+                return False
+            passed.append(frame.node)
 
     # Opening
 
@@ -401,7 +425,7 @@ class FunctionEmitter(JumpEmitter):
             self.effect(*values)
             self.to_slots(values, frame.base)
         if frame.looping:
-            if self._reachable:
+            if self._reachable or frame.node in self._fallen:
                 self.line("break")
             self._close_while(frame.indent)
         self._frames.pop()

@@ -163,7 +163,16 @@ class JumpEmitter(Emitter):
             return
         target = self._targets[label]
         self.to_slots(self.stack[len(self.stack) - target.arity :], target.height)
-        self._jump(target)
+        if target.pc is None and not target.arity and self._falls_to(label):
+            self.line("break")
+        else:
+            self._jump(target)
+
+    def _falls_to(self, label: Label) -> bool:
+        """Whether whoever leaves the innermost ``while`` comes to the end of a label's instruction
+        all the same. :class:`~wasmir.interp.control.FunctionEmitter` knows.
+        """
+        raise NotImplementedError
 
     def _branch_if(self, condition: str, label: Label) -> None:
         """A condition that was taken from the stack; operands stay if it isn't met."""
