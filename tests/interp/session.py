@@ -104,6 +104,7 @@ class Session:
         self._passed: list[WasmException] = []
         self._objects: dict[int, tuple[str, object]] = {}
         self._host_exceptions: dict[int, WasmException] = {}
+        self._digests: dict[str, MemoryDigest] = {}
         # In JavaScript every value that is thrown has this tag.
         self._js_tag = Tag.of((EXTERNREF,))
         self._host_tag = Tag.of((NumType.I32,))
@@ -226,7 +227,8 @@ class Session:
                 kept = kind is NumType.V128 or (isinstance(kind, RefType) and kind.heap in _KEPT)
                 state[name] = "not for JavaScript" if kept else self.show(thing.value, kind)
             elif isinstance(thing, Memory):
-                state[name] = _digest(thing.data)
+                digest = self._digests.setdefault(name, MemoryDigest())
+                state[name] = digest.of(thing.data)
         return state
 
     def show(self, value: Any, type_: object) -> Any:  # noqa: ANN401 - JSON
@@ -288,13 +290,30 @@ def in_words_of_v8(trap: Trap) -> str:
     return _WORDS_OF_V8.get(trap.reason, trap.reason)
 
 
-def _digest(memory: bytearray) -> str:
-    pages = [
-        hashlib.sha1(memory[at : at + _PAGE], usedforsecurity=False).hexdigest()
-        for at in range(0, len(memory), _PAGE)
-    ]
-    digest = hashlib.sha1(",".join(pages).encode(), usedforsecurity=False).hexdigest()
-    return f"{len(memory)}:{digest}"
+class MemoryDigest:
+    """A hash of a memory after each call; pages that a call left alone aren't hashed again."""
+
+    def __init__(self) -> None:
+        self._seen = bytearray()
+        self._pages: list[str] = []
+
+    def of(self, memory: bytearray) -> str:
+        """Its size, and the hash."""
+        seen, pages = self._seen, self._pages
+        if memory != seen:
+            del pages[len(memory) // _PAGE :]
+            for number, at in enumerate(range(0, len(memory), _PAGE)):
+                page = memory[at : at + _PAGE]
+                if number == len(pages):
+                    pages.append(_hashed(page))
+                elif page != seen[at : at + _PAGE]:
+                    pages[number] = _hashed(page)
+            self._seen = bytearray(memory)
+        return f"{len(memory)}:{_hashed(','.join(pages).encode())}"
+
+
+def _hashed(data: bytes | bytearray) -> str:
+    return hashlib.sha1(data, usedforsecurity=False).hexdigest()
 
 
 def shown_by_javascript(value: float) -> str:
