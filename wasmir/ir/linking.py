@@ -37,9 +37,10 @@ def extract(
     module: str = "env",
 ) -> Module:
     """A new module with some functions of another (or memories, globals, ...), exported by the
-    names of their exports, or their own, and copies of all that they need: functions, globals,
-    memories and tables with their active segments, other segments, tags and types, with their
-    names. What is imported is imported there, too. Nothing is decoded.
+    names of their exports, or their own (a second of one name as ``name_2``), and copies of all
+    that they need: functions, globals, memories and tables with their active segments, other
+    segments, tags and types, with their names. What is imported is imported there, too. Nothing is
+    decoded.
 
     ``imports`` are index spaces of what the new module imports instead, from ``module``: ``func``,
     ``table``, ``memory``, ``tag``, ``global``. Then both can share these.
@@ -47,33 +48,38 @@ def extract(
     Raises InvalidError for what isn't part of the source, MalformedError, ValueError for what is no
     such index space.
     """
-    wanted = list(entities)
+    wanted = dict.fromkeys(entities)
     imported = set(imports)
     unknown = imported.difference(_IMPORTABLE)
     if unknown:
         known = ", ".join(_IMPORTABLE)
         raise ValueError(f"no index space {min(unknown)!r} of what is imported: {known}")
     target = Module()
-    taken: set[tuple[str, str]] = set()
+    exported = {export.entity: export.name for export in reversed(source.exports)}
+    taken: dict[str, set[str]] = {"imports": set(), "exports": set()}
+
+    def named(entity: Importable, where: str) -> str:
+        """What an entity is called, told apart from others that are called so."""
+        base = exported.get(entity, entity.name)
+        name = base = f"{entity.space}_{entity.index}" if base is None else base
+        number = 1
+        while name in taken[where]:
+            number += 1
+            name = f"{base}_{number}"
+        taken[where].add(name)
+        return name
 
     def choose(entity: Importable) -> Importable | None:
         if entity.imported is not None or entity in wanted or entity.space not in imported:
             return None
-        name = base = _name(entity)
-        number = 1
-        while (module, name) in taken:
-            number += 1
-            name = f"{base}_{number}"
-        taken.add((module, name))
-        found: Importable = importer.importing(entity, module, name)
+        found: Importable = importer.importing(entity, module, named(entity, "imports"))
         return found
 
     with bulk_work():
         importer = Importer(source, target, choose)
         for entity in wanted:
             twin = importer.twin(entity)
-            if target.exports.find(_name(entity)) is None:
-                target.exports.add(_name(entity), twin)
+            target.exports._append(named(entity, "exports"), twin)
         importer.finish()
         # What is copied to a memory or a table comes with it, and may bring others.
         segments: list[Element | Data] = [*source.elements, *source.data]
@@ -88,12 +94,6 @@ def extract(
             importer.finish()
         _copy_features(source, target)
     return target
-
-
-def _name(entity: Importable) -> str:
-    """What an entity is called where it has to have a name."""
-    exports = entity.module.exports.of(entity)
-    return exports[0].name if exports else entity.name or f"{entity.space}_{entity.index}"
 
 
 def merge(
@@ -142,6 +142,8 @@ class _Merger:
         self.own = own
         target.read_all()
         self.imports = set(target.imports)
+        self.exported = {export.name: export.entity for export in target.exports}
+        self.offered = {export.name: export.entity for export in other.exports}
         self.known = {
             (each.module, each.name, each.kind): each.entity for each in reversed(target.imports)
         }
@@ -170,10 +172,10 @@ class _Merger:
         if import_ is None:
             return None
         if import_.module == self.own:
-            export = self.target.exports.find(import_.name)
-            if export is not None:
-                self._check(import_, entity, export.entity, theirs_is_import=True)
-                return export.entity
+            found = self.exported.get(import_.name)
+            if found is not None:
+                self._check(import_, entity, found, theirs_is_import=True)
+                return found
         known = self.known.get((import_.module, import_.name, import_.kind))
         same = known is not None and self.importer.same(_type(entity), _type(known))
         return known if same else None
@@ -185,10 +187,10 @@ class _Merger:
             # What the other module brought isn't the target's.
             if import_.module != self.name or import_ not in self.imports:
                 continue
-            export = self.other.exports.find(import_.name)
-            if export is not None:
-                self._check(import_, export.entity, import_.entity, theirs_is_import=False)
-                instead[import_.entity] = self.importer.twin(export.entity)
+            found = self.offered.get(import_.name)
+            if found is not None:
+                self._check(import_, found, import_.entity, theirs_is_import=False)
+                instead[import_.entity] = self.importer.twin(found)
         # The other module may export what it imports from this one.
         ends: dict[Any, Any] = {}
         for old, resolved in instead.items():
