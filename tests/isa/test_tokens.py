@@ -92,8 +92,8 @@ SPELLINGS: dict[str, tuple[str | bytes, bool]] = {
     # ... and what it may leave to the strict decoder, but must not count wrong.
     "padded sub-opcode": ("fd 8c 00 " + "00" * 16, False),
     "padded sub-opcode of memory.init": ("fc 88 00 00 00", False),
-    "memarg with memory": ("28 42 01 10", False),
-    "memarg with memory 0": ("28 42 00 10", False),
+    "memarg with memory": ("28 42 01 10", True),
+    "memarg with memory 0": ("28 42 00 10", True),
     "padded memarg flags": ("28 82 00 10", False),
     "padded memarg flags with memory": ("28 c2 00 01 10", False),
     "padded br_table count": (labels(1, length=2), False),
@@ -379,7 +379,8 @@ HOSTILE: dict[str, Callable[[int], bytes]] = {
     "const before an illegal opcode": lambda n: code_of(b"\x41\x00", n, b"\xff"),
     "local.get before a large br_table": lambda n: code_of(b"\x20\x00", n, labels(200) + END),
     "nops before an unterminated LEB": lambda n: code_of(b"\x01", n, b"\x41" + b"\x80" * 20),
-    "loads before a memory index": lambda n: code_of(b"\x28\x02\x10", n, b"\x28\x42\x01\x10\x0b"),
+    "loads before padded flags": lambda n: code_of(b"\x28\x02\x10", n, b"\x28\xc2\x00\x01\x10\x0b"),
+    "loads of another memory": lambda n: code_of(b"\x28\x42\x01\x10", n, END),
     "prefix fd": lambda n: code_of(b"\xfd", n),
     "prefixes fc fb": lambda n: code_of(b"\xfc\xfb", n),
     "prefixes fc fb fd fe": lambda n: code_of(b"\xfc\xfb\xfd\xfe", n),
@@ -394,7 +395,7 @@ HOSTILE: dict[str, Callable[[int], bytes]] = {
         b"\x1f\x40\x28" + b"\x02\x00" * 40 + b"\x0b", n, END
     ),
     "try_tables that say too much": lambda n: code_of(b"\x1f\x40\x04\x02\x00\x02", n),
-    "two kinds in turn": lambda n: code_of(b"\x28\x42\x01\x10" + b"\x01" * 60, n, END),
+    "two kinds in turn": lambda n: code_of(b"\x28\xc2\x00\x01\x10" + b"\x01" * 60, n, END),
     "blocks": lambda n: code_of(b"\x02\x40", n // 2) + code_of(END, n // 4, END),
     "unclosed blocks": lambda n: code_of(b"\x02\x40", n),
     "blocks that a branch leaves at the end": lambda n: code_of(

@@ -67,6 +67,7 @@ _VALUE_TYPE = rb"(?:[\x7b-\x7f\x68-\x75]|[\x63\x64]" + _HEAP + rb")"
 _BLOCK_TYPE = rb"(?:\x40|" + _VALUE_TYPE + rb"|" + _INDEX33 + rb")"
 # Without bit 6, which says that a memory index follows.
 _MEMARG = rb"[\x00-\x3f]" + _LEB64
+_MEMARG_WITH_MEMORY = rb"[\x40-\x7f]" + _LEB32 + _LEB64
 _CLAUSE = rb"(?:[\x00\x01]" + _LEB32 + _LEB32 + rb"|[\x02\x03]" + _LEB32 + rb")"
 
 
@@ -158,9 +159,19 @@ def _alternatives(rows: Iterable[Row]) -> list[bytes]:
     shapes = frequent + [operands for operands in plain if operands not in frequent]
     alternatives = [_set(plain[operands]) + operands for operands in shapes]
     for prefix, group in prefixed.items():
-        inner = b"|".join(_set(codes) + rest for rest, codes in group.items())
+        inner = b"|".join(_set(codes) + rest for rest, codes in _with_memories(group))
         alternatives.append(b"\\x%02x(?:%s)" % (prefix, inner))
-    return alternatives
+    # At the end, because most modules have one memory.
+    others = list(_with_memories(plain))[len(plain) :]
+    return alternatives + [_set(codes) + operands for operands, codes in others]
+
+
+def _with_memories(shapes: dict[bytes, list[int]]) -> Iterator[tuple[bytes, list[int]]]:
+    """The shapes of instructions, and those of accesses with a memory index behind all others."""
+    yield from shapes.items()
+    for shape, codes in shapes.items():
+        if _MEMARG in shape:
+            yield shape.replace(_MEMARG, _MEMARG_WITH_MEMORY), codes
 
 
 @cache
