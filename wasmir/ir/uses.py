@@ -225,6 +225,11 @@ class Reached:
                     self._follow(entity, tokens)
                 continue
             self._reach(*self._outside_code(entity), *self._active.get(entity, ()))
+            if isinstance(entity, Type) and entity is entity.group.types[0]:
+                self._reach(*entity.group.types)
+            elif isinstance(entity, Type):
+                # Which brings the others.
+                self._reach(entity.group.types[0])
             for const in _consts(entity):
                 # Most are alike.
                 if const.code not in constants:
@@ -307,9 +312,7 @@ def types_in(thing: Any) -> Iterator[Type]:
 
 
 def _outside_code(user: User) -> Iterable[Entity]:
-    """What somebody mentions, but for what code and constant expressions do. The types of a
-    recursive group mention one another.
-    """
+    """What somebody mentions, but for what code and constant expressions do."""
     match user:
         case Function() | Tag():
             return (user.type,)
@@ -317,7 +320,7 @@ def _outside_code(user: User) -> Iterable[Entity]:
             # Mostly a number or a reference to any function.
             return types_in(user.type)
         case Type():
-            return (*user.group.types, *types_in(user.definition))
+            return types_in(user.definition)
         case Element():
             items = [item for item in user.items if isinstance(item, Function)]
             table = () if user.place is None else (user.place,)
