@@ -12,7 +12,18 @@ from corpus.engine import differences, run_calls
 from corpus.manifest import find, modules
 from tests.modules import assembled, printed
 from tests.support import validate
-from wasmir import Function, InvalidError, Module, TargetFeatures, extract, merge, ops
+from wasmir import (
+    REF_FUNC,
+    Data,
+    Element,
+    Function,
+    InvalidError,
+    Module,
+    TargetFeatures,
+    extract,
+    merge,
+    ops,
+)
 from wasmir.interp import Instance
 
 if TYPE_CHECKING:
@@ -380,6 +391,19 @@ def test_references_and_segments_are_provided_for() -> None:
     )
     merge(main, library, "lib")
     assert [each.init for each in written(main).data] == [b"first", b"data"]
+
+
+def test_segments_that_name_no_place_go_where_their_module_has_them() -> None:
+    main = opened("(module (memory 1) (table 1 funcref))")
+    library = opened("(module (memory $m 1) (table $t 1 funcref) (func $f))")
+    [f] = library.functions
+    library.add_data(Data(b"x", offset=library.const(ops.i32.const(3))))
+    zero = library.const(ops.i32.const(0))
+    library.add_element(Element(REF_FUNC, [f], offset=zero))
+    merge(main, library, "lib")
+    after = written(main)
+    assert after.data[0].memory is after.memories.named("m")
+    assert after.elements[0].table is after.tables.named("t")
 
 
 @pytest.mark.parametrize("names", [("cpp-legacy-O2", "cpp-handling-legacy-O2")])

@@ -100,10 +100,10 @@ class Importer:
                         self._const(item) if isinstance(item, Const) else self.twin(item)
                         for item in entity.items
                     ]
-                    twin.table = None if entity.table is None else self.twin(entity.table)
+                    twin.table = None if entity.place is None else self.twin(entity.place)
                     twin.offset = self._const(entity.offset)
                 case Data():
-                    twin.memory = None if entity.memory is None else self.twin(entity.memory)
+                    twin.memory = None if entity.place is None else self.twin(entity.place)
                     twin.offset = self._const(entity.offset)
                 case Global() | Table():
                     twin.init = self._const(entity.init)
