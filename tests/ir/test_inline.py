@@ -58,6 +58,31 @@ CALLEES = """(module
   (func $tail_indirect (param $x i32) (param $y i32) (result i32)
     (return_call_indirect (param i32 i32) (result i32)
       (local.get $x) (local.get $y) (i32.const 0)))
+  (type $two (func (param i32 i32) (result i32)))
+  (elem declare func $throws)
+  (func $throws (param $x i32) (param $y i32) (result i32)
+    (if (local.get $x) (then (throw $e (local.get $y))))
+    (i32.const 5))
+  (func $tail_caught (param $x i32) (param $y i32) (result i32)
+    try (result i32)
+      (if (i32.eq (local.get $x) (i32.const 1))
+        (then (return_call $throws (local.get $x) (local.get $y))))
+      (if (i32.eq (local.get $x) (i32.const 2))
+        (then (return_call_indirect (type $two)
+          (local.get $x) (local.get $y) (i32.const 1))))
+      (if (i32.eqz (local.get $x))
+        (then (return_call $throws (local.get $y) (local.get $x))))
+      (return_call_ref $two (local.get $x) (local.get $y) (ref.func $throws))
+    catch_all
+      (i32.const 77)
+    end)
+  (func $tail_caught_or_not (param $x i32) (param $y i32) (result i32)
+    try (result i32)
+      (if (local.get $x) (then (return_call $throws (local.get $x) (local.get $y))))
+      (call $throws (local.get $y) (local.get $y))
+    catch $e
+      (return_call $throws (i32.const 0))
+    end)
   (func $traps (param $x i32) (param $y i32) (result i32)
     (i32.div_s (local.get $x) (local.get $y)))
   (func $delegates (param $x i32) (param $y i32) (result i32)
@@ -65,7 +90,7 @@ CALLEES = """(module
     (i32.const 3))
   (func $never (param $x i32) (param $y i32) (result i32) unreachable)
   (tag $e (param i32))
-  (table funcref (elem $plain))
+  (table funcref (elem $plain $throws))
   (func $host (param $x i32) (param $n i32) (result i32) (local $total i32)
     (loop $again
       try
@@ -86,6 +111,8 @@ NAMES = [
     "counts",
     "tail",
     "tail_indirect",
+    "tail_caught",
+    "tail_caught_or_not",
     "traps",
     "delegates",
     "never",

@@ -10,20 +10,30 @@ passed many times. A ``return`` becomes a branch to the end of a block around it
       (i32.const 2))                                i32.const 2
                                                   end
 
-Tail calls become calls that are followed by such a branch.
+Tail calls become calls that are followed by such a branch. Where one stands in a ``try`` or a
+``try_table``, whose handlers it leaves with its frame, the call stands behind these::
+
+    try  return_call $g  catch_all ... end    =>    block (result i32)
+                                                      block $leaves
+                                                        try  br $leaves  catch_all ... end
+                                                        br 1
+                                                      end
+                                                      call $g
+                                                    end
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wasmir.ir.code import Block, Br, Instr, Structured
+from wasmir.ir.code import Block, Br, Instr, Structured, Try, TryTable, falls_through
 from wasmir.ir.local import default_of
 from wasmir.ir.seq import expand_list
+from wasmir.ir.table import Table
 from wasmir.ir.tree import copy_items, named_labels
 from wasmir.isa import kinds
 from wasmir.isa.table import BY_NAME
-from wasmir.types import RefType
+from wasmir.types import Concrete, RefType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,10 +67,19 @@ def inlined(code: Function | Snippet, declare: Declare) -> list[Item]:
     if not was_open:
         function.close()
     lists = _lists(function, items)
-    mentioned = {local for each in lists for item in each for local in _locals(item)}
+    mentioned = {local for each, _ in lists for item in each for local in _locals(item)}
     starting, renamed = _host_locals(function, mentioned, _written_first(items), names, declare)
-    for each in lists:
+    # By tail call that stands where its exceptions would be caught.
+    leaving: dict[Instr, Block] = {}
+    for each, caught in lists:
+        if caught:
+            each[:] = [_left(function, item, leaving) for item in each]
         each[:] = [new for item in each for new in _hosted(function, item, renamed, end)]
+    for tail, block in leaving.items():
+        if falls_through(items):
+            items.append(Br(end))
+        block.items = items
+        items = [block, *_hosted(function, tail, renamed, end)]
     if any(label is end for label in named_labels(items)):
         end.items = items
         items = [end]
@@ -96,15 +115,51 @@ def _source(code: Function | Snippet) -> tuple[Function, dict[int, str]]:
     return code, code.local_names
 
 
-def _lists(function: Function, items: list[Item]) -> list[list[Item]]:
-    """All lists of a piece of a tree, without runs."""
-    found = [items]
-    for each in found:
+def _lists(function: Function, items: list[Item]) -> list[tuple[list[Item], bool]]:
+    """All lists of a piece of a tree, without runs; and whether exceptions that come out of them
+    are caught there.
+    """
+    found = [(items, False)]
+    for each, caught in found:
         expand_list(function.module, each)
         for item in each:
             if isinstance(item, Structured):
-                found += item.sequences()
+                found += [
+                    (inside, caught or (isinstance(item, (Try, TryTable)) and inside is item.items))
+                    for inside in item.sequences()
+                ]
     return found
+
+
+def _is_tail_call(item: Item) -> bool:
+    return isinstance(item, Instr) and item.name.startswith(_TAIL)
+
+
+def _left(function: Function, item: Item, leaving: dict[Instr, Block]) -> Item:
+    """What stands for an item where exceptions are caught: of a tail call a branch to the block
+    behind which the call is.
+    """
+    if not isinstance(item, Instr) or not _is_tail_call(item):
+        return item
+    block = leaving.get(item)
+    if block is None:
+        operands = _operands_of_call(function, item)
+        block = leaving[item] = Block(function.module.block_type((), operands))
+    return Br(block)
+
+
+def _operands_of_call(function: Function, call: Instr) -> list[ValType]:
+    """The types of what a call of any sort takes."""
+    callee: Any = call.immediates[0]
+    if callee.space == "func":
+        return [*callee.func_type.params]
+    if len(call.immediates) == 1:
+        return [*callee.func.params, RefType(nullable=True, heap=Concrete(callee))]
+    table = call.immediates[1]
+    if not isinstance(table, Table):
+        # Not said, so the first.
+        table = function.module.tables[0]
+    return [*callee.func.params, table.type.limits.address]
 
 
 def _local_at(item: Item) -> int | None:
@@ -176,7 +231,7 @@ def _hosted(function: Function, item: Item, renamed: dict[int, int], end: Block)
         return (function.module.instr(item.name, *immediates),)
     if item.name == "return":
         return (Br(end),)
-    if item.name.startswith(_TAIL):
+    if _is_tail_call(item):
         call = function.module.instr(item.name.removeprefix(_TAIL), *item.immediates)
         return (call, Br(end))
     return (item,)
