@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from corpus.engine import Argument, Call, Calls, Run
 
-__all__ = ["Compared", "beside_node", "beside_wasmtime"]
+__all__ = ["SMITH", "Compared", "beside_node", "beside_wasmtime", "calls_of"]
 
 SMITH = (
     "--ensure-termination",

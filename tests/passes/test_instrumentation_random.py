@@ -18,8 +18,8 @@ from corpus.manifest import modules
 from tests.differential.batch import FUEL, KINDS, calls_of
 from tests.differential.choices import seeded
 from tests.differential.steps import invalid
-from tests.interp.test_differential import SMITH
-from tests.interp.test_differential import calls_of as smith_calls
+from tests.interp.random_modules import SMITH
+from tests.interp.random_modules import calls_of as smith_calls
 from tests.modules import SCALE, program
 from tests.support import validate
 from wasmir import Function, Module, Pipeline, basic_blocks, row_of
