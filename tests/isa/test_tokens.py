@@ -495,3 +495,26 @@ def test_both_spellings_of_runs_find_the_same(monkeypatch: pytest.MonkeyPatch) -
         )
     assert len(code) > 100
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("code", "mentioning"),
+    [
+        ("02 40 03 7f 04 70 06 69 0b 0b 0b 0b", []),
+        ("02 00 0b", ["02 00"]),
+        ("02 40 03 80 01 0b 0b", ["03 80 01"]),
+        ("04 63 01 01 0b", ["04 63 01"]),
+        ("06 64 70 01 0b", ["06 64 70"]),
+        ("02 64 62 00 0b 10 05", ["02 64 62 00"]),
+        ("1f 40 00 0b", ["1f 40 00"]),
+        ("02 7e 11 02 00 0b fb 00 03", ["11 02 00", "fb 00 03"]),
+    ],
+)
+def test_what_mentions_types(code: str, mentioning: list[str]) -> None:
+    """Of blocks those whose type may be an entry of the type section."""
+    scan = tokens.mentions(frozenset({"type"}))
+    data = bytes.fromhex(code)
+    portions = list(tokens.scanned(scan, data, 0, len(data)))
+    found = [token for portion in portions for _, token, _ in portion if token]
+    assert [token.hex(" ") for token in found] == mentioning
+    assert b"".join(run + token for portion in portions for run, token, _ in portion) == data

@@ -65,6 +65,9 @@ _INDEX33 = rb"[\x00-\x3f]|[\x80-\xff]{1,4}+[\x00-\x7f]"
 _HEAP = rb"(?:[\x68-\x75]|" + _INDEX33 + rb")"
 _VALUE_TYPE = rb"(?:[\x7b-\x7f\x68-\x75]|[\x63\x64]" + _HEAP + rb")"
 _BLOCK_TYPE = rb"(?:\x40|" + _VALUE_TYPE + rb"|" + _INDEX33 + rb")"
+# Those that mention no entry of the type section, and those that may.
+_SHORT_BLOCK_TYPE = rb"[\x40\x7b-\x7f\x68-\x75]"
+_LONG_BLOCK_TYPE = rb"(?:[\x63\x64]" + _HEAP + rb"|" + _INDEX33 + rb")"
 # Without bit 6, which says that a memory index follows.
 _MEMARG = rb"[\x00-\x3f]" + _LEB64
 _MEMARG_WITH_MEMORY = rb"[\x40-\x7f]" + _LEB32 + _LEB64
@@ -279,7 +282,12 @@ def mentions(spaces: frozenset[str]) -> Scan:
     """Like :func:`skeleton`, but what stands between runs is the instructions that mention some
     of a module's index spaces, and anything else is part of runs.
     """
-    return picks(frozenset(row.name for row in ROWS if spaces & mentioned_spaces(row)))
+    wanted = {row for row in ROWS if spaces & mentioned_spaces(row)}
+    # Blocks mostly have a type that mentions nothing.
+    blocks = {row for row in wanted if [each.kind for each in row.immediates] == [kinds.BLOCK_TYPE]}
+    opens = _set([row.number for row in blocks]) if blocks else b"(?!)"
+    run = [*_run_alternatives(set(ROWS) - wanted), opens + _SHORT_BLOCK_TYPE]
+    return _compile_skeleton(run, [*_alternatives(wanted - blocks), opens + _LONG_BLOCK_TYPE])
 
 
 @cache
