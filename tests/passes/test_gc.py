@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from corpus.manifest import Module as Entry
 from corpus.manifest import find, modules
 from tests.modules import assembled, printed
-from tests.support import ROOT, validate
+from tests.support import validate
 from wasmir import (
     FUNCREF,
     REF_FUNC,
@@ -83,25 +79,6 @@ def test_what_nobody_needs_goes_and_leaves_no_trace(entry: Entry) -> None:
     without, after = collected(before), collected(burdened(before))
     # A segment that was written anew doesn't spell out the first table.
     assert after == without or printed(after) == printed(without).replace("(table 0) ", "")
-
-
-def test_two_hash_seeds_make_the_same() -> None:
-    program = (
-        "import sys; from wasmir import Module; from wasmir.passes import Gc\n"
-        "module = Module.from_file(sys.argv[1]); Gc(roots='*a*').run(module)\n"
-        "sys.stdout.buffer.write(module.to_bytes())"
-    )
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", program, str(find("cpp-legacy-O0").path)],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-            cwd=ROOT,
-        ).stdout
-        for seed in "12"
-    }
-    assert len(found) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -12,7 +15,7 @@ from corpus.engine import differences, run_calls
 from corpus.manifest import find
 from tests.modules import assembled, printed
 from tests.passes.rewrites import GOLDENS
-from tests.support import validate
+from tests.support import ROOT, validate
 from wasmir import Module, PassError, Pipeline, UnsupportedError, WasmError
 
 if TYPE_CHECKING:
@@ -57,6 +60,35 @@ def test_programs_do_the_same(name: str, tmp_path: Path) -> None:
     module.save(paths[1], keep_stale=True)
     before, after = run_calls(paths)
     assert differences(before, after) == []
+
+
+EVERYTHING = """
+import sys
+from wasmir import Module, Pipeline, extract, merge
+module, other = map(Module.from_file, sys.argv[1:])
+Pipeline.parse("externalize{functions=*throw*}").run(module)
+wanted = [each for each in other.functions if each.name and "a" in each.name and not each.imported]
+merge(module, extract(other, wanted, imports=["memory", "global"]), "x", conflicts="rename")
+Pipeline.parse("snip{functions=*catch*,how=throw},dedupe-functions,reorder-functions").run(module)
+Pipeline.parse("gc{roots=*a*}").run(module)
+sys.stdout.buffer.write(module.to_bytes(keep_stale=True))
+"""
+
+
+def test_two_hash_seeds_make_the_same() -> None:
+    paths = [str(find(name).path) for name in ("cpp-legacy-O0", "cpp-handling-legacy-O2")]
+    made = {
+        subprocess.run(
+            [sys.executable, "-c", EVERYTHING, *paths],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            cwd=ROOT,
+        ).stdout
+        for seed in "12"
+    }
+    [data] = made
+    assert validate(data) is None
 
 
 BAD = [
