@@ -2,12 +2,22 @@
 //
 // Standard input: {"pyodide": folder, "wheels": [path, …], "shared": folder, "program": text}.
 // The wheels are unpacked into site-packages, as an installer does; nothing is downloaded. The shared
-// folder is /shared for the program. What the program prints goes to standard error.
+// folder is /shared for the program. What the program prints goes to standard error. If Pyodide's
+// module was instrumented to count its blocks, the counters are in the end in the shared folder's
+// file `counters`.
 // Standard output: the value of its last expression, a string.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+
+let counters;
+const { instantiate } = WebAssembly;
+WebAssembly.instantiate = async (...args) => {
+  const made = await instantiate(...args);
+  counters ??= (made.instance ?? made).exports.__wasmir_counters;
+  return made;
+};
 
 async function main() {
   const { pyodide: folder, wheels, shared, program } = JSON.parse(readFileSync(0, "utf8"));
@@ -19,7 +29,9 @@ async function main() {
   }
   pyodide.FS.mkdir("/shared");
   pyodide.mountNodeFS("/shared", shared);
-  return pyodide.runPythonAsync(program);
+  const answer = await pyodide.runPythonAsync(program);
+  if (counters) writeFileSync(join(shared, "counters"), new Uint8Array(counters.buffer));
+  return answer;
 }
 
 try {

@@ -1,9 +1,8 @@
 // Runs one program of this folder on its modules, under their own published glue.
 //
 // Standard input: {"program": name, "folder": where the glue is, "modules": {file name: path, …}}
-// Standard output: the last line is JSON: what the program answers, the sha256 of all modules that
-// were compiled for it, and in base64 what stands in the end in their memories of counters
-// (`__wasmir_counters`), if they have any; the glue may say something before.
+// Standard output: the last line is JSON: what the program answers, and the sha256 of all modules
+// that were compiled for it; the glue may say something before.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
@@ -15,28 +14,13 @@ const note = (source) => {
   const bytes = ArrayBuffer.isView(source) ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength) : new Uint8Array(source);
   compiled.push(createHash("sha256").update(bytes).digest("hex"));
 };
-const counters = [];
-const noteInstance = ({ exports }) => {
-  if (exports.__wasmir_counters) counters.push(exports.__wasmir_counters);
-};
-const { compile, instantiate } = WebAssembly;
-WebAssembly.compile = (source, ...rest) => {
-  note(source);
-  return compile(source, ...rest);
-};
-WebAssembly.instantiate = async (source, ...rest) => {
-  note(source);
-  const made = await instantiate(source, ...rest);
-  noteInstance(made.instance ?? made);
-  return made;
-};
-WebAssembly.Instance = new Proxy(WebAssembly.Instance, {
-  construct(Class, args, target) {
-    const instance = Reflect.construct(Class, args, target);
-    noteInstance(instance);
-    return instance;
-  },
-});
+for (const name of ["compile", "instantiate"]) {
+  const original = WebAssembly[name];
+  WebAssembly[name] = (source, ...rest) => {
+    note(source);
+    return original(source, ...rest);
+  };
+}
 WebAssembly.Module = new Proxy(WebAssembly.Module, {
   construct(Class, [source, ...rest], target) {
     note(source);
@@ -54,5 +38,4 @@ const tell = async (action) => {
 };
 const { work } = await import(new URL(`${request.program}.mjs`, import.meta.url));
 const answers = await work({ ...request, url: (name) => pathToFileURL(`${request.folder}/${name}`).href, tell });
-const counted = counters.map(({ buffer }) => Buffer.from(buffer).toString("base64"));
-console.log(`\n${JSON.stringify({ answers, compiled, counted })}`);
+console.log(`\n${JSON.stringify({ answers, compiled })}`);
