@@ -5,12 +5,16 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.pyodide.run import in_pyodide, pyodide
 from wasmir import Module, Pipeline
 from wasmir.passes.coverage import CoverageMap
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import json
