@@ -211,6 +211,16 @@ GOLDENS: dict[str, Golden] = {
         (elem declare func $f)
         """,
     ),
+    "gc: so is one of a function that moves": Golden(
+        "gc{roots=f}",
+        """
+        (func $dead) (func $f) (export "g" (func $f)) (func (export "f") ref.func $f drop)
+        """,
+        """
+        (func $f) (func (export "f") ref.func $f drop)
+        (elem declare func $f)
+        """,
+    ),
     "gc: the start function": Golden(
         "gc",
         "(func $a) (func $s call $b) (func $b) (start $s)",

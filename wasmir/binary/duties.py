@@ -22,25 +22,24 @@ _Edited: TypeAlias = list[tuple[Function, bytes]]
 __all__ = ["declarations_lost", "needs_data_count", "undeclared"]
 
 
-def undeclared(module: Module, edited: _Edited) -> list[Function]:
+def undeclared(module: Module, edited: _Edited, known: set[int] | None) -> list[Function]:
     """The functions that code refers to by ``ref.func``, and that nothing outside of code
-    mentions: in the order of their indices.
+    mentions: in the order of their indices. ``known`` are the numbers of those that any code refers
+    to, where somebody has looked.
     """
     if _lost(module):
         # Code that nobody changed may now want what was declared.
-        suspects = [each.code for each in module.functions if each.imported is None]
+        suspects = (each.code for each in module.functions if each.imported is None)
     elif module._takes_references:
-        suspects = [code for _, code in edited]
+        suspects = (code for _, code in edited)
     else:
         # All of it is in runs that were there before, and declared.
         return []
-    wanted = {
-        module.functions.numbered(number)
-        for number in _mentioned([code for code in suspects if _REF_FUNC in code], "ref.func")
-    }
-    if not wanted:
+    if known is None:
+        known = _mentioned([code for code in suspects if _REF_FUNC in code], "ref.func")
+    if not known:
         return []
-    missing = wanted - _declared(module)
+    missing = {module.functions.numbered(number) for number in known} - _declared(module)
     return [each for each in module.functions if each in missing]
 
 
@@ -123,8 +122,10 @@ def _lost(module: Module) -> set[Function]:
                 continue
             if entity.is_removed or entity._read != entity._state():
                 before.update(_in_items(known if name == "elem" else [known]))
-    before = {each for each in before if isinstance(each, Function) and not each.is_removed}
-    return before - _declared(module) if before else before
+    lost = {each for each in before if isinstance(each, Function)}
+    if lost:
+        lost -= _declared(module)
+    return {each for each in lost if not each.is_removed}
 
 
 def _in_items(items: Iterable[Function | Const | FrozenConst | None]) -> Iterator[Any]:

@@ -529,7 +529,8 @@ class _Changes:
 
     def _declare(self) -> None:
         """Functions that code takes references to have to be declared outside of it."""
-        functions = undeclared(self.module, self.edited)
+        known = None if self.shift is None else self.shift.referenced()
+        functions = undeclared(self.module, self.edited, known)
         if functions:
             element = Element(REF_FUNC, functions, declarative=True)
             self.module.add_element(element)

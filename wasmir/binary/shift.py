@@ -14,6 +14,7 @@ from wasmir.isa import tokens
 from wasmir.isa.kinds import VALUE_TYPES as _VALUE_TYPES
 from wasmir.isa.mentions import SPACES, renamed
 from wasmir.isa.strict import decode_one, encode_one
+from wasmir.isa.table import BY_NAME
 from wasmir.types import RefType, decode_value_type, encode_value_type
 from wasmir.wire import Reader, Writer, encode_signed, encode_unsigned
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from wasmir.isa.table import Row
 
 __all__ = ["Shift", "renumbered_types", "renumbering"]
+
+
+_REF_FUNC = bytes(BY_NAME["ref.func"].opcode)
 
 
 class Renumbering:
@@ -91,6 +95,15 @@ class Shift(Renumbering):
         # By space and code number; ``None`` for what was removed.
         self._indices: dict[str, list[int | None]] = {}
         super().__init__(frozenset(name for name in SPACES if _is_moved(module, name)), self._index)
+
+    def referenced(self) -> set[int] | None:
+        """The code numbers of the functions that the code that was translated refers to by
+        ``ref.func``; ``None`` where such instructions weren't looked for.
+        """
+        if "func" not in self.spaces:
+            return None
+        references = [token for token in self._tokens if token[:1] == _REF_FUNC]
+        return {decode_one(Reader(token))[1][0] for token in references}
 
     def _index(self, space: str, number: int) -> int:
         """The index of what has a code number. Raises InvalidError where that was removed."""
