@@ -17,9 +17,10 @@ from corpus.demo import convert
 from corpus.manifest import External, find
 from tests.pyodide.run import in_pyodide, pyodide
 from tests.support import fetched
+from wasmir import FuncType, Module, Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::wasmir.StaleWarning")]
@@ -89,13 +90,13 @@ def _kept(name: str) -> Path:
     return entry.kept
 
 
-def _converted(wheel: Path, folder: Path) -> Path:
-    """The wheel with all its modules converted."""
+def _rewritten(wheel: Path, folder: Path, rewrite: Callable[[bytes], bytes] = convert) -> Path:
+    """The wheel with all its modules rewritten, by default converted."""
     path = folder / wheel.name
     with zipfile.ZipFile(wheel) as before, zipfile.ZipFile(path, "w") as after:
         for item in before.infolist():
             data = before.read(item)
-            after.writestr(item, convert(data) if item.filename.endswith(".so") else data)
+            after.writestr(item, rewrite(data) if item.filename.endswith(".so") else data)
     return path
 
 
@@ -116,7 +117,7 @@ def test_extensions_answer_as_before(engine: Path, tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("wheels", "pyodide", "shared")]
     for folder in folders:
         folder.mkdir()
-    converted = [_converted(wheel, folders[0]) for wheel in wheels]
+    converted = [_rewritten(wheel, folders[0]) for wheel in wheels]
     python = folders[1] / "converted"
     shutil.copytree(pyodide().folder, python)
     (python / "pyodide.asm.wasm").write_bytes(convert(pyodide().path.read_bytes()))
@@ -138,3 +139,37 @@ def test_extensions_answer_as_before(engine: Path, tmp_path: Path) -> None:
     assert answers(converted) == before
     assert answers(converted, python) == before
     assert answers(wheels, python) == before
+
+
+JSON = """
+import json, jiter
+
+def answer(text):
+    try:
+        return jiter.from_json(text)
+    except ValueError as error:
+        return str(error)
+
+json.dumps([answer(text) for text in (b'{"a": [1, 2.5, "three", null, true]}', b"[1, 2", b"1e400")])
+"""
+
+
+def test_an_extension_whose_functions_move(engine: Path, tmp_path: Path) -> None:
+    """With something that nobody needs put in front of all, and dropped again."""
+    wheel = _kept("jiter")
+
+    def rewrite(data: bytes) -> bytes:
+        module = Module.from_bytes(data)
+        module.import_function("env", "nobody_has_it", FuncType())
+        functions = len(module.functions)
+        Pipeline.parse("reorder-functions{by=size},gc").run(module)
+        assert len(module.functions) == functions - 1
+        return module.to_bytes()
+
+    moved = _rewritten(wheel, tmp_path, rewrite)
+    found = in_pyodide(engine, [moved], JSON, shared=tmp_path)
+    assert found == [
+        {"a": [1, 2.5, "three", None, True]},
+        "EOF while parsing a list at line 1 column 5",
+        float("inf"),
+    ]
