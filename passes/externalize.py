@@ -71,7 +71,7 @@ class Externalize(Pass):
         """What each function that becomes an import will be called."""
         named = list(functions_called(module))
         functions = chosen(f"{self.name}: functions", self.functions, named)
-        kept = chosen(f"{self.name}: keep", self.keep, named) if self.keep else []
+        kept = set(chosen(f"{self.name}: keep", self.keep, named)) if self.keep else set()
         first = {function: name for name, function in reversed(named)}
         names = {
             function: first[function]

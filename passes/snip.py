@@ -65,35 +65,31 @@ class Snip(Pass):
             raise PassError(f"{self.name}: it doesn't say functions=, whose code it is about")
         with all_or_nothing(module):
             refuse_object(module)
-            stub = _Throwing(module).stub if how == "throw" else _trapping
-            for function in self._chosen(module):
+            thrown = _Throwing(module) if how == "throw" else None
+            for function, name in self._chosen(module):
                 before = function.code
-                function.replace_body(stub(function))
+                if thrown is None:
+                    function.name = name
+                    function.replace_body([ops.unreachable()])
+                else:
+                    function.replace_body(thrown.stub(name))
                 report.functions += function.code != before
+            if thrown is not None:
+                thrown.write()
             if report.functions:
                 report.counts["functions"] = report.functions
         return report
 
-    def _chosen(self, module: Module) -> list[Function]:
+    def _chosen(self, module: Module) -> list[tuple[Function, str]]:
+        """The functions, with what they are called, one way or another."""
         named = list(functions_called(module))
         functions = chosen(f"{self.name}: functions", self.functions, named)
-        kept = chosen(f"{self.name}: keep", self.keep, named) if self.keep else []
+        kept = set(chosen(f"{self.name}: keep", self.keep, named)) if self.keep else set()
         for function in functions:
             if function.imported is not None and function not in kept:
                 raise UnsupportedError("an import has no code to snip", str(function))
-        return [function for function in functions if function not in kept]
-
-
-def _name(function: Function) -> str:
-    """What a function is called, one way or another: it was chosen by a name."""
-    if function.name is not None:
-        return function.name
-    return function.module.exports.of(function)[0].name
-
-
-def _trapping(function: Function) -> list[Instr]:
-    function.name = _name(function)
-    return [ops.unreachable()]
+        names = {function: name for name, function in reversed(named)}
+        return [(function, names[function]) for function in functions if function not in kept]
 
 
 class _Throwing:
@@ -103,11 +99,14 @@ class _Throwing:
         self.tag = self._tag(module)
         self.section = module.custom(_LIST) or module.add_custom(_LIST, b"[]")
         try:
-            self.names = json.loads(self.section.data)
+            names = json.loads(self.section.data)
         except ValueError:
-            self.names = None
-        if not isinstance(self.names, list):
-            raise UnsupportedError(f"the custom section {_LIST} is no list in JSON")
+            names = None
+        if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+            raise UnsupportedError(f"the custom section {_LIST} is no list of names in JSON")
+        self._names = names
+        self._count = len(names)
+        self._numbers = {name: number for number, name in reversed([*enumerate(names)])}
 
     def _tag(self, module: Module) -> Tag:
         export = module.exports.find(_SNIPPED)
@@ -119,9 +118,14 @@ class _Throwing:
             raise UnsupportedError(f"it exports something else as {_SNIPPED}")
         return export.entity
 
-    def stub(self, function: Function) -> list[Instr]:
-        name = _name(function)
-        if name not in self.names:
-            self.names.append(name)
-            self.section.data = json.dumps(self.names).encode()
-        return [ops.i32.const(self.names.index(name)), ops.throw(self.tag)]
+    def stub(self, name: str) -> list[Instr]:
+        """What stands for a function of that name."""
+        number = self._numbers.setdefault(name, len(self._names))
+        if number == len(self._names):
+            self._names.append(name)
+        return [ops.i32.const(number), ops.throw(self.tag)]
+
+    def write(self) -> None:
+        """Put the names into the section, if there are new ones."""
+        if len(self._names) > self._count:
+            self.section.data = json.dumps(self._names).encode()

@@ -273,7 +273,14 @@ class Writer:
         self.pieces.append(encode_signed(value))
 
     def name(self, text: str) -> None:
-        self.sized(text.encode("utf-8"))
+        """Raises TypeError for what is no text, ValueError for what UTF-8 can't write."""
+        given: object = text
+        if not isinstance(given, str):
+            raise TypeError(f"a name must be a str, not {type(given).__name__}: {given!r}")
+        try:
+            self.sized(text.encode("utf-8"))
+        except UnicodeEncodeError as error:
+            raise ValueError(f"the name {text!r} isn't Unicode: {error.reason}") from None
 
     def vec(self, items: Sequence[T], write: Callable[[Writer, T], None]) -> None:
         self.unsigned(len(items))

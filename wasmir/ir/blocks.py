@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from wasmir.ir.checks import check_is
 from wasmir.ir.codec import codec
-
-if TYPE_CHECKING:
-    from wasmir.ir.function import Function
+from wasmir.ir.function import Function
 
 __all__ = ["BasicBlock", "basic_blocks", "block_offsets"]
 
@@ -35,11 +34,13 @@ def basic_blocks(function: Function) -> list[BasicBlock]:
     settled. Raises MalformedError, InvalidError for unknown labels, UnsupportedError for an
     imported function.
     """
+    check_is(function, Function, "a function")
     function._settle_code()
     return [BasicBlock(*each) for each in codec().block_sizes(function)]
 
 
 def block_offsets(function: Function) -> list[int]:
     """The :attr:`BasicBlock.offset` of each, in a fifth of the time. Raises the same."""
+    check_is(function, Function, "a function")
     function._settle_code()
     return codec().block_offsets(function)

@@ -23,6 +23,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from wasmir.ir import immediates
+from wasmir.ir.checks import check_name, value_types
 from wasmir.ir.code import (
     Block,
     BlockType,
@@ -44,10 +45,9 @@ from wasmir.ir.emit import Emitter
 from wasmir.ir.immediates import Where
 from wasmir.ir.local import Local
 from wasmir.ir.place import row_of
-from wasmir.ir.seq import check_instruction
+from wasmir.ir.seq import checked_items
 from wasmir.ir.space import Entity
 from wasmir.isa.table import BY_NAME, Trait
-from wasmir.types import NumType, RefType
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -176,7 +176,9 @@ class CodeBuilder(Emitter):
 
     def _declare(self, type_: ValType, name: str | None) -> Local:
         """A new local, behind all others."""
-        [type_] = _value_types("local", [type_])
+        [type_] = value_types("local", [type_])
+        if name is not None:
+            check_name(name)
         local = Local(len(self.params) + len(self._locals), type_, name, self)
         self._locals.append(local)
         return local
@@ -185,14 +187,7 @@ class CodeBuilder(Emitter):
 
     def extend(self, items: Iterable[Item]) -> CodeBuilder:
         """Append instructions, nodes and runs that were made elsewhere, by ``wasmir.ops`` say."""
-        given: object = items
-        if not isinstance(given, Iterable) or isinstance(given, (str, bytes, Label)):
-            raise TypeError(f"a list of items expected, not {type(given).__name__}")
-        found = list(items)
-        for item in found:
-            if not isinstance(item, bytes):
-                check_instruction(item)
-        for item in found:
+        for item in checked_items(items):
             self._append(item)
         return self
 
@@ -200,8 +195,9 @@ class CodeBuilder(Emitter):
         """Append a function's code, or a snippet, instead of a call: see :mod:`wasmir.ir.inline`.
         Its parameters are on the stack.
         """
-        from wasmir.ir.inline import inlined
+        from wasmir.ir.inline import check_code, inlined
 
+        check_code(code)
         if code.module is not self.module:
             raise self._error("inline", f"{code!r} is part of another module")
         self._check_ready()
@@ -345,8 +341,8 @@ class CodeBuilder(Emitter):
     def _type(
         self, name: str, type_: object, params: Iterable[ValType], results: Iterable[ValType]
     ) -> BlockType:
-        takes = _value_types(f"{name}: params", params)
-        leaves = _value_types(f"{name}: results", results)
+        takes = value_types(f"{name}: params", params)
+        leaves = value_types(f"{name}: results", results)
         if type_ is None:
             return self.module.block_type(takes, leaves)
         if takes or leaves:
@@ -478,6 +474,9 @@ class NewFunction(FunctionBuilder):
         # No number yet, under which there might be names.
         function = Function(module, type_, -1)
         function._code = b"\0\x0b"
+        for given in (name, exported, *names.values()):
+            if given is not None:
+                check_name(given)
         shown = name if name is not None else exported
         super().__init__(function, "function" if shown is None else f'function "{shown}"', names)
         self._name = name
@@ -555,29 +554,23 @@ def _signature(
     """The type, and the parameters' names."""
     from wasmir.ir.type import Type
 
-    leaves = _value_types(f"{what}: results", results)
+    leaves = value_types(f"{what}: results", results)
     if isinstance(params, Type):
         if leaves:
             raise ValueError(f"{what}: a type, or params and results, not both")
+        if params.module is not module:
+            raise ValueError(f"{what}: {params!r} is part of another module")
         return params, {}
     names: dict[int, str] = {}
     if isinstance(params, Mapping):
         names = dict(enumerate(params))
         params = params.values()
-    return module.func_type(_value_types(f"{what}: params", params), leaves), names
+    return module.func_type(value_types(f"{what}: params", params), leaves), names
 
 
 def rebuild_function(function: Function) -> FunctionBuilder:
     """See :meth:`wasmir.ir.function.Function.rebuild`."""
     return FunctionBuilder(function, f"function {function}", function.local_names)
-
-
-def _value_types(what: str, types: object) -> tuple[ValType, ...]:
-    found = tuple(types) if isinstance(types, Iterable) and not isinstance(types, str) else (types,)
-    for each in found:
-        if not isinstance(each, (NumType, RefType)):
-            raise TypeError(f"{what} must be value types, as I32 is, not {type(each).__name__}")
-    return found
 
 
 def _name(item: Instr | Node) -> str:

@@ -18,6 +18,7 @@ class Checkpoint:
     """
 
     def __init__(self, module: Module) -> None:
+        self.module = module
         self._spaces = {name: space._snapshot() for name, space in module._spaces.items()}
         # Functions are many; what can change of them is noted where it does.
         self._states = [

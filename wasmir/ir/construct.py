@@ -34,6 +34,7 @@ from wasmir.isa import kinds
 from wasmir.isa.mentions import mentioned_spaces
 from wasmir.isa.signature import CONSTRUCTIBLE, REQUIRED, parameters, python_path
 from wasmir.isa.table import Trait
+from wasmir.suggest import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +102,8 @@ class Namespace:
 
     def __getattr__(self, name: str) -> Any:
         # Only what isn't there comes here.
-        raise AttributeError(f"no instruction {self._path}.{name}")
+        near = suggestion(name, vars(self))
+        raise AttributeError(f"no instruction {self._path}.{name}{near}")
 
     def __repr__(self) -> str:
         return f"<instructions {self._path}.*>"

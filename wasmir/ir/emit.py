@@ -13,6 +13,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from wasmir.ir.construct import Namespace, namespaces
+from wasmir.suggest import suggestion
 
 if TYPE_CHECKING:
     from wasmir.ir.build import CodeBuilder
@@ -45,7 +46,7 @@ class Emitter:
         # Only what isn't there comes here.
         found = namespaces().get(name)
         if found is None:
-            raise AttributeError(f"no instruction {name}")
+            raise AttributeError(f"no instruction {name}{suggestion(name, namespaces())}")
         bound = vars(self)[name] = _bound(self, found)
         return bound
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wasmir.errors import InvalidError, UnsupportedError, WasmError
+from wasmir.ir.checks import check_is
 from wasmir.ir.codec import codec, printer
 from wasmir.ir.space import Importable
 
@@ -130,12 +131,16 @@ class Function(Importable):
             self.settle()
         body = self._body
         if body is None:
-            if self.imported is not None:
-                raise UnsupportedError("an imported function has no body", str(self))
+            self.check_defined()
             body = self._body = codec().decode_body(self)
             if self.module._tracking is not None:
                 self._track(self.module._tracking)
         return body
+
+    def check_defined(self) -> None:
+        """Raise UnsupportedError where it is imported, and has no code."""
+        if self.imported is not None:
+            raise UnsupportedError("an imported function has no body", str(self))
 
     def expand(self) -> Body:
         """:attr:`body` with every run replaced by its instructions, as :meth:`Body.expand` does it:
@@ -224,8 +229,7 @@ class Function(Importable):
         outline once :attr:`body` was asked for. Raises MalformedError, InvalidError;
         UnsupportedError for an imported function.
         """
-        if self.imported is not None:
-            raise UnsupportedError("an imported function has no body", str(self))
+        self.check_defined()
         if self._body is not None:
             self.settle()
         found = codec().survey(self)
@@ -293,6 +297,7 @@ class Function(Importable):
 
     def insert_at_entry(self, run: bytes, added_locals: Sequence[tuple[int, ValType]] = ()) -> None:
         """:meth:`insert` in front of the first instruction, in half the time."""
+        check_is(run, bytes, "a run (bytes), as encode_items makes it,")
         self._settle_code()
         codec().splice_entry(self, run, added_locals)
 
@@ -313,8 +318,7 @@ class Function(Importable):
         return codec().encode_items(self, list(items))
 
     def _settle_code(self) -> None:
-        if self.imported is not None:
-            raise UnsupportedError("an imported function has no body", str(self))
+        self.check_defined()
         self.settle()
 
     def _respell(self, code: bytes) -> None:

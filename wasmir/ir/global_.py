@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from types import NoneType
+from typing import ClassVar
 
-from wasmir.ir.space import Importable
-
-if TYPE_CHECKING:
-    from wasmir.ir.const import Const
-    from wasmir.types import GlobalType
+from wasmir.ir.const import Const
+from wasmir.ir.space import Importable, Sorts
+from wasmir.types import GlobalType
 
 __all__ = ["Global"]
 
@@ -20,6 +19,10 @@ class Global(Importable):
     space: ClassVar[str] = "global"
     what: ClassVar[str] = "global"
     _fields = ("type", "init")
+    _sorts: ClassVar[Sorts] = {
+        "type": ((GlobalType,), "a GlobalType"),
+        "init": ((Const, NoneType), "a constant expression, as module.const makes it,"),
+    }
 
     def __init__(self, type_: GlobalType, init: Const | None = None) -> None:
         self.type = type_

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wasmir.errors import UnsupportedError
+from wasmir.ir.checks import check_is
 from wasmir.ir.const import Const
 from wasmir.ir.function import Function
 from wasmir.ir.segment import Data, Element
@@ -115,6 +116,7 @@ class MemoryImage(_Image[Data]):
         reading does.
         """
         start, stop = self._range(addresses)
+        check_is(data, (bytes, bytearray, memoryview), "bytes")
         if len(data) != stop - start:
             raise ValueError(f"{stop - start} bytes are expected, not {len(data)}")
         uncovered = [(start, stop)]
@@ -142,7 +144,10 @@ class MemoryImage(_Image[Data]):
                 self.module.add_data(added)
 
     def _range(self, addresses: slice) -> tuple[int, int]:
+        check_is(addresses, slice, "addresses, as in image[16:32],")
         start, stop = addresses.start or 0, addresses.stop
+        for bound in (start, stop):
+            check_is(bound, (int, type(None)), "an address (int)")
         limits = self._place.type.limits
         page = 16 if limits.page_size_log2 is None else limits.page_size_log2
         size = limits.minimum << page
@@ -164,6 +169,7 @@ class TableImage(_Image[Element]):
 
     def _found(self, slot: int) -> tuple[Element, int] | None:
         """The last segment that fills a slot, and which of its items does."""
+        check_is(slot, int, "a slot (int)")
         size = self._place.type.limits.minimum
         if slot < 0 or (self.base is None and slot >= size):
             raise IndexError(f"slot {slot} of a table of {size}")

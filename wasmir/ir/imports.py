@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, overload
 
-from wasmir.ir.space import reordered
+from wasmir.ir.checks import check_is, check_name
+from wasmir.ir.space import Importable, reordered
 
 if TYPE_CHECKING:
     from wasmir.ir.module import Module
-    from wasmir.ir.space import Importable
     from wasmir.ir.type import Type
     from wasmir.types import GlobalType, MemoryType, TableType
 
@@ -192,10 +192,20 @@ class Exports(Sequence[Export]):
         return [each for each in self._items if each.entity is entity]
 
     def add(self, name: str, entity: Importable) -> Export:
-        """Export something. Raises ValueError for a name that is taken."""
+        """Export something. Raises ValueError for a name that is taken or can't be written, and for
+        what is part of another module; TypeError for what can't be exported.
+        """
+        check_is(entity, Importable, "a function, table, memory, tag or global")
+        if entity.module is not self._module:
+            raise ValueError(f"{entity!r} is part of another module")
+        self.check_free(name)
+        return self._append(name, entity)
+
+    def check_free(self, name: str) -> None:
+        """Raise ValueError for a name that is taken, or can't be written; TypeError for none."""
+        check_name(name)
         if self.find(name) is not None:
             raise ValueError(f"duplicate export name {name!r}")
-        return self._append(name, entity)
 
     def _append(self, name: str, entity: Importable) -> Export:
         """The same for a name that is known to be free."""

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from wasmir.ir.blocks import basic_blocks
 from wasmir.ir.bulk import bulk_work
+from wasmir.ir.checks import check_is, value_types
 from wasmir.ir.code import Instr
+from wasmir.ir.function import Function
+from wasmir.ir.module import Module
 from wasmir.ir.place import row_of
 from wasmir.ir.probe import Injection, Mode, Probe
+from wasmir.ir.seq import checked_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from wasmir.ir.blocks import BasicBlock
     from wasmir.ir.code import Item
-    from wasmir.ir.function import Function
-    from wasmir.ir.module import Module
     from wasmir.ir.space import Entity
     from wasmir.types import ValType
 
@@ -38,6 +40,7 @@ class Injector:
     """
 
     def __init__(self, module: Module) -> None:
+        check_is(module, Module, "a module")
         self.module = module
         #: What was injected where, in the order in which it was done.
         self.injections: list[Injection] = []
@@ -61,17 +64,23 @@ class Injector:
 
         ``added_locals`` are locals of what is injected, which begin at
         :attr:`Function.local_count` as it is when ``make`` is called. Raises MalformedError,
-        InvalidError for labels that stand outside of what is injected.
+        InvalidError for labels that stand outside of what is injected, UnsupportedError for an
+        import: then nothing was injected.
         """
-        if functions is None:
-            functions = (each for each in self.module.functions if each.imported is None)
-        groups = [(1, each) for each in added_locals]
+        groups = [(1, each) for each in value_types("added_locals", added_locals)]
+        found: list[tuple[Injection, bytes]] = []
         with bulk_work():
-            for function in list(functions):
-                offset = function.offset + function.first_offset if function.is_raw else None
-                items = tuple(make(function))
-                function.insert_at_entry(function.encode_items(items), groups)
-                self.injections.append(Injection(function, Mode.FUNCTION_ENTRY, "", offset, items))
+            for function in self._functions(functions):
+                first = function.first_offset
+                offset = function.offset + first if function.is_raw else None
+                items = tuple(checked_items(make(function)))
+                run = function.encode_items(items)
+                # Only one tree is in memory at a time.
+                function.settle()
+                found.append((Injection(function, Mode.FUNCTION_ENTRY, "", offset, items), run))
+            for injection, run in found:
+                injection.function.insert_at_entry(run, groups)
+                self.injections.append(injection)
 
     def basic_blocks(
         self,
@@ -81,19 +90,34 @@ class Injector:
         """Inject what ``make`` gives in front of each basic block (see :func:`basic_blocks`) of
         functions, by default of all that the module defines. Raises like :meth:`entry`.
         """
-        if functions is None:
-            functions = (each for each in self.module.functions if each.imported is None)
+        found: list[tuple[Function, list[tuple[int, bytes]]]] = []
+        injections: list[Injection] = []
         with bulk_work():
-            for function in list(functions):
+            for function in self._functions(functions):
                 function.settle()
                 start = function.offset if function.is_raw else None
                 places = []
                 for block in basic_blocks(function):
-                    items = tuple(make(function, block))
+                    items = tuple(checked_items(make(function, block)))
                     places.append((block.offset, function.encode_items(items)))
                     offset = None if start is None else start + block.offset
-                    self.injections.append(Injection(function, Mode.BASIC_BLOCK, "", offset, items))
+                    injections.append(Injection(function, Mode.BASIC_BLOCK, "", offset, items))
+                found.append((function, places))
+            for function, places in found:
                 function.insert(places)
+            self.injections += injections
+
+    def _functions(self, functions: Iterable[Function] | None) -> list[Function]:
+        """Those that are given, each once, or all that have code. Raises UnsupportedError for one
+        that hasn't.
+        """
+        if functions is None:
+            return [each for each in self.module.functions if each.imported is None]
+        found = list(dict.fromkeys(functions))
+        for each in found:
+            check_is(each, Function, "a function")
+            each.check_defined()
+        return found
 
     @property
     def added(self) -> list[Entity]:

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wasmir.ir.checks import check_is
 from wasmir.ir.code import Block, Br, Instr, Structured, Try, TryTable, falls_through
 from wasmir.ir.local import default_of
 from wasmir.ir.seq import expand_list
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
     Declare: TypeAlias = Callable[[ValType, str | None], int]
 
-__all__ = ["inlined", "inlined_into"]
+__all__ = ["check_code", "inlined", "inlined_into"]
 
 _TAIL = "return_"
 _SETS = (BY_NAME["local.set"], BY_NAME["local.tee"])
@@ -88,6 +89,7 @@ def inlined(code: Function | Snippet, declare: Declare) -> list[Item]:
 
 def inlined_into(body: Body, code: Function | Snippet) -> list[Item]:
     """See :meth:`Body.inlined`."""
+    check_code(code)
     if code.module is not body.function.module:
         raise ValueError(f"{code!r} is part of another module")
     names: dict[int, str] = {}
@@ -102,6 +104,14 @@ def inlined_into(body: Body, code: Function | Snippet) -> list[Item]:
     if names:
         body.function.local_names |= names
     return items
+
+
+def check_code(code: object) -> None:
+    """Raise TypeError for what can't be inlined."""
+    from wasmir.ir.build import Snippet
+    from wasmir.ir.function import Function
+
+    check_is(code, (Function, Snippet), "a function or a snippet")
 
 
 def _source(code: Function | Snippet) -> tuple[Function, dict[int, str]]:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from wasmir.errors import InvalidError, MalformedError
 from wasmir.ir.bulk import bulk_work
+from wasmir.ir.checks import check_is, check_name
 from wasmir.ir.conventions import TargetFeatures
 from wasmir.ir.function import Function
 from wasmir.ir.global_ import Global
 from wasmir.ir.importer import Importer
 from wasmir.ir.memory import Memory
 from wasmir.ir.module import Module
+from wasmir.ir.space import Importable
 from wasmir.ir.table import Table
 from wasmir.types import FuncType, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from wasmir.ir.imports import Import
     from wasmir.ir.segment import Data, Element
-    from wasmir.ir.space import Entity, Importable
+    from wasmir.ir.space import Entity
 
 __all__ = ["extract", "merge"]
 
@@ -48,7 +49,12 @@ def extract(
     Raises InvalidError for what isn't part of the source, MalformedError, ValueError for what is no
     such index space.
     """
+    check_is(source, Module, "a module")
+    check_is(entities, Iterable, "a list of functions (or memories, globals, ...)")
     wanted = dict.fromkeys(entities)
+    for each in wanted:
+        check_is(each, Importable, "a function, table, memory, tag or global")
+    check_name(module)
     imported = set(imports)
     unknown = imported.difference(_IMPORTABLE)
     if unknown:
@@ -119,6 +125,10 @@ def merge(
     Raises InvalidError for two exports of one name and for an import that isn't what its export
     is, MalformedError: the target is as it was then; ValueError for what makes no sense.
     """
+    for module in (target, other):
+        check_is(module, Module, "a module")
+    for given in (name,) if own is None else (name, own):
+        check_name(given)
     if conflicts not in _CONFLICTS:
         raise ValueError(f"conflicts is one of {', '.join(_CONFLICTS)}, not {conflicts!r}")
     if other is target:

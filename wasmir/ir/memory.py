@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from wasmir.ir.space import Importable
+from wasmir.ir.space import Importable, Sorts
+from wasmir.types import MemoryType
 
 if TYPE_CHECKING:
     from wasmir.ir.global_ import Global
     from wasmir.ir.image import MemoryImage
-    from wasmir.types import MemoryType
 
 __all__ = ["Memory"]
 
@@ -21,6 +21,7 @@ class Memory(Importable):
     space: ClassVar[str] = "memory"
     what: ClassVar[str] = "memory"
     _fields = ("type",)
+    _sorts: ClassVar[Sorts] = {"type": ((MemoryType,), "a MemoryType")}
 
     def __init__(self, type_: MemoryType) -> None:
         self.type = type_

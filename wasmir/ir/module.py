@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from wasmir.errors import MalformedError, StaleWarning
 from wasmir.ir.bulk import bulk_work
 from wasmir.ir.checkpoint import Checkpoint
+from wasmir.ir.checks import check_is, check_name
 from wasmir.ir.codec import Section, codec, printer, validator
 from wasmir.ir.imports import Exports, Imports
-from wasmir.ir.space import Space
+from wasmir.ir.space import Entity, Space
 
 if TYPE_CHECKING:
     import os
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from wasmir.ir.names import Names
     from wasmir.ir.offsets import Tracking
     from wasmir.ir.segment import Data, Element
-    from wasmir.ir.space import Entity, Importable
+    from wasmir.ir.space import Importable
     from wasmir.ir.table import Table
     from wasmir.ir.tag import Tag
     from wasmir.ir.type import Type
@@ -568,6 +569,13 @@ class Module:
         return self.func_type(type_.params, type_.results) if isinstance(type_, FuncType) else type_
 
     def _added(self, entity: E, name: str | None, exported: str | None) -> E:
+        # Before anything is done.
+        check_is(entity, Entity, "an entity")
+        entity.check_fields()
+        if exported is not None:
+            self.exports.check_free(exported)
+        if name is not None:
+            check_name(name)
         space = self.space(entity.space)
         entity._join(self, 0, None)
         space._add(entity)
@@ -580,6 +588,9 @@ class Module:
     def _import(self, module: str, name: str, entity: I, *, exact: bool = False) -> I:
         from wasmir.ir.imports import Import
 
+        for given in (module, name):
+            check_name(given)
+        entity.check_fields()
         imports = self.imports
         space = self.space(entity.space)
         entity._join(self, 0, None)
@@ -704,7 +715,10 @@ class Module:
         return Checkpoint(self)
 
     def rollback(self, checkpoint: Checkpoint) -> None:
-        """Undo everything since the checkpoint was taken."""
+        """Undo everything since the checkpoint was taken, which is one of this module."""
+        check_is(checkpoint, Checkpoint, "a checkpoint")
+        if checkpoint.module is not self:
+            raise ValueError("the checkpoint is another module's")
         checkpoint.restore(self)
 
     def instructions(self, run: bytes) -> list[Instr]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from wasmir.ir.checks import check_name
+
 if TYPE_CHECKING:
     from wasmir.ir.function import Function
     from wasmir.ir.space import Entity
@@ -62,6 +64,8 @@ class Names:
         """Name an entity, or take its name away."""
         if name == self.of(entity):
             return
+        if name is not None:
+            check_name(name)
         self.edits += 1
         self.changed.add(entity.space)
         known = self.maps.setdefault(entity.space, {})
@@ -73,6 +77,8 @@ class Names:
     def name_module(self, name: str | None) -> None:
         """Name the module itself."""
         if name != self.module:
+            if name is not None:
+                check_name(name)
             self.edits += 1
             self.changed.add("module")
             self.module = name
@@ -87,6 +93,8 @@ class Names:
         """Replace the names of what is numbered within an entity."""
         if names == self.inside(space, entity):
             return
+        for name in names.values():
+            check_name(name)
         self.edits += 1
         self.changed.add(space)
         if space == "label":

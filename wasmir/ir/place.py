@@ -6,8 +6,10 @@ out and put in; a place goes through those that came after it when it is asked w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from wasmir.ir.checks import check_is
 from wasmir.ir.code import (
     Block,
     Br,
@@ -29,7 +31,7 @@ from wasmir.ir.tree import named_labels
 from wasmir.isa.table import BY_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from typing import TypeAlias
 
     from wasmir.ir.build import Snippet
@@ -250,9 +252,7 @@ class Place:
         Raises TypeError for what is no structured instruction.
         """
         start, stop = self._range(until)
-        given: object = node
-        if not isinstance(given, Structured):
-            raise TypeError(f"a structured instruction expected, not {type(given).__name__}")
+        check_is(node, Structured, "a structured instruction")
         frame = self._frame
         if frame.walk.expands:
             expand_list(frame.walk.body.function.module, node.items)
@@ -299,6 +299,7 @@ class Place:
 
         if isinstance(code, (Function, Snippet)):
             return self._frame.walk.body.inlined(code)
+        check_is(code, Iterable, "instructions, a function or a snippet")
         found: list[Item] = list(code)
         for item in found:
             check_instruction(item)
@@ -307,6 +308,8 @@ class Place:
     def _range(self, until: Place | None) -> tuple[int, int]:
         """From this place to another one. Raises ValueError where there is no such range."""
         frame = self._follow()
+        if until is not None:
+            check_is(until, Place, "a place")
         last = self if until is None else until
         if last._follow() is not frame or last._index < self._index:
             raise ValueError(

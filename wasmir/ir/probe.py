@@ -18,6 +18,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
+from wasmir.ir.checks import check_is
 from wasmir.ir.code import (
     Block,
     Br,
@@ -37,17 +38,18 @@ from wasmir.ir.code import (
 )
 from wasmir.ir.codec import codec
 from wasmir.ir.edges import Edges
+from wasmir.ir.function import Function
+from wasmir.ir.place import Place
+from wasmir.ir.seq import checked_items
 from wasmir.ir.walk import skeleton, walk
 from wasmir.isa.table import Trait
-from wasmir.types import EXNREF
+from wasmir.types import EXNREF, NumType, RefType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from wasmir.ir.code import Body, Item, Label
-    from wasmir.ir.function import Function
-    from wasmir.ir.place import Place
     from wasmir.types import ValType
 
 __all__ = ["Injection", "Mode", "Probe", "Snippet"]
@@ -93,9 +95,10 @@ class Wanted:
 
     def __init__(self, snippet: Snippet, mode: Mode, *, once: bool = False) -> None:
         """``once``: it goes to one place only. Raises ValueError for what can't go to more."""
-        self.snippet = snippet
+        self.snippet = snippet if callable(snippet) else checked_items(snippet)
         self.mode = mode
-        if not once and not callable(snippet) and any(isinstance(each, Node) for each in snippet):
+        made = () if callable(self.snippet) else self.snippet
+        if not once and any(isinstance(each, Node) for each in made):
             raise ValueError(
                 f"blocks and branches stand in one place only, and {mode.value} may be several: "
                 "give a callable that makes them"
@@ -103,7 +106,7 @@ class Wanted:
 
     def items(self) -> list[Item]:
         """The items, for one more place."""
-        return list(self.snippet() if callable(self.snippet) else self.snippet)
+        return checked_items(self.snippet()) if callable(self.snippet) else list(self.snippet)
 
 
 class _Around:
@@ -142,6 +145,7 @@ class Probe:
 
     def __init__(self, function: Function, injections: list[Injection] | None = None) -> None:
         """Raises UnsupportedError for an imported function, MalformedError, InvalidError."""
+        check_is(function, Function, "a function")
         self.function = function
         #: What was done, once it is, if anybody wants to know.
         self.injections = injections
@@ -192,6 +196,10 @@ class Probe:
         """More locals, for what is injected; the index of the first. They are zero or null at
         the function's entry only.
         """
+        check_is(type_, (NumType, RefType), "a value type, as I32 is,")
+        check_is(count, int, "a number of locals")
+        if count < 0:
+            raise ValueError(f"there can't be {count} locals")
         first = self._body.local_count + sum(count for count, _ in self._locals)
         self._locals.append((count, type_))
         return first
@@ -303,6 +311,9 @@ class Probe:
         self.after(place, snippet, mode=mode)
 
     def _at(self, place: Place) -> _Around:
+        check_is(place, Place, "a place")
+        if place._frame.walk.body is not self._body:
+            raise ValueError(f"{place!r} isn't one of function {self.function}")
         around = self._list(place.items).around
         found = around.get(place.index)
         if found is None:

@@ -5,15 +5,17 @@ Source: specification, Structure, "Element Segments" and "Data Segments".
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import TYPE_CHECKING, ClassVar
 
-from wasmir.ir.space import Entity
+from wasmir.errors import InvalidError
+from wasmir.ir.const import Const
+from wasmir.ir.space import Entity, Sorts
 from wasmir.types import AbstractHeap, RefType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wasmir.ir.const import Const
     from wasmir.ir.function import Function
     from wasmir.ir.memory import Memory
     from wasmir.ir.table import Table
@@ -37,6 +39,10 @@ class Element(Entity):
     space: ClassVar[str] = "elem"
     what: ClassVar[str] = "element segment"
     _fields = ("type", "items", "table", "offset", "declarative")
+    _sorts: ClassVar[Sorts] = {
+        "type": ((RefType,), "a RefType"),
+        "offset": ((Const, NoneType), "a constant expression, as module.const makes it,"),
+    }
 
     def __init__(
         self,
@@ -59,9 +65,13 @@ class Element(Entity):
 
     @property
     def place(self) -> Table | None:
-        """The table that an active segment is copied to: the first where none is given."""
+        """The table that an active segment is copied to: the first where none is given. Raises
+        InvalidError where there is none.
+        """
         if self.offset is None:
             return None
+        if self.table is None and not self.module.tables:
+            raise InvalidError("unknown table 0: an active element segment needs one")
         return self.module.tables[0] if self.table is None else self.table
 
 
@@ -72,6 +82,10 @@ class Data(Entity):
     space: ClassVar[str] = "data"
     what: ClassVar[str] = "data segment"
     _fields = ("_init", "memory", "offset")
+    _sorts: ClassVar[Sorts] = {
+        "_init": ((bytes, bytearray, memoryview, NoneType), "bytes"),
+        "offset": ((Const, NoneType), "a constant expression, as module.const makes it,"),
+    }
 
     def __init__(
         self, init: bytes = b"", *, memory: Memory | None = None, offset: Const | None = None
@@ -105,7 +119,11 @@ class Data(Entity):
 
     @property
     def place(self) -> Memory | None:
-        """The memory that an active segment is copied to: the first where none is given."""
+        """The memory that an active segment is copied to: the first where none is given. Raises
+        InvalidError where there is none.
+        """
         if self.offset is None:
             return None
+        if self.memory is None and not self.module.memories:
+            raise InvalidError("unknown memory 0: an active data segment needs one")
         return self.module.memories[0] if self.memory is None else self.memory

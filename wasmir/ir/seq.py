@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, MutableSequence
 from typing import TYPE_CHECKING, TypeAlias, cast, overload
 
-from wasmir.ir.code import Branch, Instr, Item, Node, Structured
+from wasmir.ir.checks import check_is
+from wasmir.ir.code import Branch, Instr, Item, Label, Node, Structured
 from wasmir.ir.codec import codec
 from wasmir.isa.table import Trait
 
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
     from wasmir.ir.code import Body
     from wasmir.ir.module import Module
 
-__all__ = ["Instruction", "Seq", "check_instruction", "expand", "expand_list", "refuse_outline"]
+__all__ = [
+    "Instruction",
+    "Seq",
+    "check_instruction",
+    "checked_items",
+    "expand",
+    "expand_list",
+    "refuse_outline",
+]
 
 Instruction: TypeAlias = Instr | Node
 """What a :class:`Seq` consists of: a straight-line instruction, or a node."""
@@ -42,6 +51,20 @@ def check_instruction(item: object) -> None:
         raise TypeError(
             f"an Instr, a branch or a structured instruction expected, not {type(item).__name__}"
         )
+
+
+def checked_items(items: object) -> list[Item]:
+    """The items of a list that somebody gives. Raises TypeError for what is no list of
+    instructions, nodes and runs.
+    """
+    if isinstance(items, (str, bytes, Label)):
+        raise TypeError(f"a list of items expected, not {type(items).__name__}")
+    check_is(items, Iterable, "a list of items")
+    found = list(cast("Iterable[Item]", items))
+    for item in found:
+        if not isinstance(item, bytes):
+            check_instruction(item)
+    return found
 
 
 def refuse_outline(body: Body) -> None:

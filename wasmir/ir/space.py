@@ -9,16 +9,22 @@ decoded when something moves.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar, cast, overload
 
+from wasmir.ir.checks import check_is
 from wasmir.ir.const import Const, FrozenConst
 
 if TYPE_CHECKING:
     from wasmir.ir.imports import Import
     from wasmir.ir.module import Module
 
-__all__ = ["Entity", "Importable", "Space", "check_member", "reordered"]
+__all__ = ["Entity", "Importable", "Sorts", "Space", "check_member", "reordered"]
+
+
+Sorts: TypeAlias = dict[str, tuple[tuple[type, ...], str]]
+"""What attributes must be, and what to call that."""
 
 
 class Entity:
@@ -45,6 +51,14 @@ class Entity:
 
     #: The attributes that are encoded.
     _fields: ClassVar[tuple[str, ...]] = ()
+
+    #: What some of them must be, and what to call that.
+    _sorts: ClassVar[Sorts] = {}
+
+    def check_fields(self) -> None:
+        """Raise TypeError where something that it is made of is of the wrong sort."""
+        for field, (kinds, expected) in self._sorts.items():
+            check_is(getattr(self, field), kinds, f"{self.what}: {field.lstrip('_')}: {expected}")
 
     def _state(self) -> tuple[Any, ...]:
         """All that is encoded of it: what tells whether it was changed, and what undoes that."""
@@ -267,7 +281,7 @@ class Space(Sequence[E], Generic[E]):
         entity._number = len(self._numbered)
         self._numbered.append(entity)
         if imported:
-            place = sum(getattr(each, "imported", None) is not None for each in self._items)
+            place = self._imported()
             if place < len(self._items):
                 self._items.insert(place, entity)
                 self._moved()
@@ -279,10 +293,22 @@ class Space(Sequence[E], Generic[E]):
 
     def _replace(self, entity: E) -> None:
         """Put an entity where it belongs now: between what is imported and what is defined."""
-        self._items.remove(entity)
-        place = sum(getattr(each, "imported", None) is not None for each in self._items)
-        self._items.insert(place, entity)
-        self._moved()
+        items = self._items
+        old = self.index(entity)
+        del items[old]
+        new = self._imported()
+        items.insert(new, entity)
+        self.moved = True
+        if self._positions is not None:
+            # Many are moved one after the other.
+            for index in range(min(old, new), max(old, new) + 1):
+                self._positions[items[index]] = index
+
+    def _imported(self) -> int:
+        """How many are imported. They come first."""
+        return bisect_left(
+            self._items, True, key=lambda each: getattr(each, "imported", None) is None
+        )
 
     # For checkpoints.
 

@@ -6,10 +6,12 @@ in its index space, and that is the encoder's business.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from wasmir.errors import InvalidError, UnsupportedError
 from wasmir.ir.bulk import bulk_work
+from wasmir.ir.checks import check_is, check_name
 from wasmir.ir.codec import codec
 from wasmir.ir.const import Const
 from wasmir.ir.function import Function
@@ -17,10 +19,12 @@ from wasmir.ir.global_ import Global
 from wasmir.ir.imports import Import
 from wasmir.ir.offsets import Moves
 from wasmir.ir.segment import Element
+from wasmir.ir.seq import checked_items
+from wasmir.ir.space import Entity
 from wasmir.ir.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from wasmir.ir.code import Item
     from wasmir.ir.module import Module
@@ -32,6 +36,8 @@ __all__ = ["make_definition", "make_import", "redirect", "replace_body"]
 
 def make_import(entity: Importable, module: str, name: str) -> Import:
     """See :meth:`wasmir.ir.space.Importable.make_import`."""
+    for given in (module, name):
+        check_name(given)
     if entity.imported is not None:
         entity.imported.module, entity.imported.name = module, name
         return entity.imported
@@ -57,6 +63,10 @@ def make_definition(entity: Importable, content: Any = None) -> None:
     owner = entity.module
     if isinstance(entity, Global) and content is None:
         raise UnsupportedError(f"{entity!r} needs an initial value to be defined")
+    if isinstance(entity, (Global, Table)) and content is not None:
+        check_is(content, Const, "a constant expression")
+    if isinstance(entity, Function):
+        content = checked_items(() if content is None else content)
     if isinstance(entity, (Global, Table)):
         entity.init = content
     import_ = entity.imported
@@ -70,14 +80,15 @@ def make_definition(entity: Importable, content: Any = None) -> None:
             if owner._tracking is not None and owner._tracking.covers(entity):
                 owner._tracking.moves[entity] = Moves([])
     if isinstance(entity, Function):
-        replace_body(entity, content or ())
+        replace_body(entity, content)
 
 
 def replace_body(function: Function, items: Iterable[Item]) -> None:
     """See :meth:`wasmir.ir.function.Function.replace_body`."""
+    found = checked_items(items)
     body = function.body
     body.local_groups = []
-    body.items[:] = items
+    body.items[:] = found
     function.local_names = {
         number: name
         for number, name in function.local_names.items()
@@ -89,7 +100,10 @@ def replace_body(function: Function, items: Iterable[Item]) -> None:
 
 def redirect(module: Module, instead: Mapping[Any, Any]) -> list[Function]:
     """See :meth:`wasmir.ir.module.Module.redirect`."""
+    check_is(instead, Mapping, "a mapping")
     for old, new in instead.items():
+        for each in (old, new):
+            check_is(each, Entity, "an entity of the module")
         if old.space != new.space:
             raise ValueError(f"{new!r} can't stand in the place of {old!r}")
         for each in (old, new):

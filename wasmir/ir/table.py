@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import TYPE_CHECKING, ClassVar
 
-from wasmir.ir.space import Importable
+from wasmir.ir.const import Const
+from wasmir.ir.space import Importable, Sorts
+from wasmir.types import TableType
 
 if TYPE_CHECKING:
-    from wasmir.ir.const import Const
     from wasmir.ir.global_ import Global
     from wasmir.ir.image import TableImage
-    from wasmir.types import TableType
 
 __all__ = ["Table"]
 
@@ -22,6 +23,10 @@ class Table(Importable):
     space: ClassVar[str] = "table"
     what: ClassVar[str] = "table"
     _fields = ("type", "init")
+    _sorts: ClassVar[Sorts] = {
+        "type": ((TableType,), "a TableType"),
+        "init": ((Const, NoneType), "a constant expression, as module.const makes it,"),
+    }
 
     def __init__(self, type_: TableType, init: Const | None = None) -> None:
         self.type = type_

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wasmir.errors import InvalidError, MalformedError, WasmError
 from wasmir.ir.bulk import bulk_work
+from wasmir.ir.checks import check_is
 from wasmir.ir.codec import codec
 from wasmir.ir.const import Const
 from wasmir.ir.function import Function
@@ -57,6 +58,7 @@ class Uses:
     """
 
     def __init__(self, module: Module) -> None:
+        check_is(module, Module, "a module")
         self._mentioned: dict[User, list[Entity]] = {}
         self._users: dict[Entity, list[User]] = {}
         self._callees: dict[Function, list[Function]] = {}
@@ -153,6 +155,7 @@ class Reached:
     def __init__(
         self, module: Module, roots: Iterable[Entity], spaces: frozenset[str] = SPACES
     ) -> None:
+        check_is(module, Module, "a module")
         self.module = module
         self.spaces = spaces
         #: Functions that code that is reached refers to by ``ref.func``.

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from wasmir.errors import UnsupportedError
+from wasmir.ir.checks import check_is
 from wasmir.ir.code import Body, Node, Structured, terminates
 from wasmir.ir.codec import codec
+from wasmir.ir.function import Function
 from wasmir.ir.place import Frame, Located, Place, Walk, row_of
 from wasmir.ir.seq import expand_list, refuse_outline
 from wasmir.isa.table import Trait
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wasmir.ir.code import Item, Label
-    from wasmir.ir.function import Function
     from wasmir.ir.seq import Instruction
     from wasmir.isa.table import Row
 
@@ -46,23 +46,29 @@ def walk(code: Body | Function) -> Iterator[Place]:
     Of a function, rather than its body, places have offsets, too, as long as its code is the
     input's. Raises ValueError of an outline, MalformedError where a run is no code.
     """
-    body, offsets = (code, None) if isinstance(code, Body) else (code.body, _offsets(code))
-    refuse_outline(body)
+    body = _body(code)
+    offsets = _offsets(code) if isinstance(code, Function) else None
     return _places(Walk(body, expands=True), offsets)
 
 
-def skeleton(body: Body) -> Iterator[Place]:
+def skeleton(code: Body | Function) -> Iterator[Place]:
     """The control structure, with places: blocks, branches, and instructions that end control
     flow. What is between them isn't looked into, so that runs stay runs; indices count them, too.
 
     Raises ValueError of an outline.
     """
-    refuse_outline(body)
     return (
         place
-        for place in _places(Walk(body, expands=False), None)
+        for place in _places(Walk(_body(code), expands=False), None)
         if isinstance(place.item, Node) or terminates(place.item)
     )
+
+
+def _body(code: Body | Function) -> Body:
+    check_is(code, (Body, Function), "a function, or its body,")
+    body = code if isinstance(code, Body) else code.body
+    refuse_outline(body)
+    return body
 
 
 def _places(walk: Walk, offsets: Iterator[int] | None) -> Iterator[Place]:
@@ -147,8 +153,8 @@ def instructions(function: Function) -> Iterator[RawInstr]:
     its instructions have no offsets, :func:`walk` has them. MalformedError comes, with the offset,
     when the iteration is at what is wrong.
     """
-    if function.imported is not None:
-        raise UnsupportedError("an imported function has no body", str(function))
+    check_is(function, Function, "a function")
+    function.check_defined()
     if not function.is_raw:
         raise ValueError(
             f"function {function} is no longer raw, so its code has no offsets in the input: "

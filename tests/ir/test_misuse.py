@@ -1,0 +1,272 @@
+"""Whoever gives the wrong sort of thing is told so at once, and nothing has changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.modules import assembled
+from wasmir import (
+    I32,
+    Data,
+    Element,
+    Function,
+    FuncType,
+    GlobalType,
+    Injector,
+    InvalidError,
+    Limits,
+    Module,
+    Probe,
+    RefType,
+    UnsupportedError,
+    Uses,
+    basic_blocks,
+    extract,
+    instructions,
+    merge,
+    ops,
+    skeleton,
+    walk,
+)
+from wasmir.types import AbstractHeap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TEXT = """(module
+  (import "env" "log" (func $log (param i32)))
+  (memory (export "memory") 1)
+  (table (export "table") 2 funcref)
+  (func $f (export "f") (param i32) (result i32) (call $log (i32.const 1)) (local.get 0))
+  (func $g (export "g") (block (br 0))))"""
+
+
+def stranger() -> Function:
+    return Module().add_function(FuncType(), name="stranger")
+
+
+def building(use: Callable[[Any], object]) -> Callable[[Module], None]:
+    def build(module: Module) -> None:
+        with module.build("new", {"n": I32}, [I32]) as f:
+            use(f)
+
+    return build
+
+
+def probing(use: Callable[[Any, Probe], Any]) -> Callable[[Module], None]:
+    def probe(module: Module) -> None:
+        with Probe(module.functions[1]) as probe:
+            use(module, probe)
+
+    return probe
+
+
+def second_fails(function: Function) -> list[Any]:
+    return [ops.nop()] if function.index < 2 else [ops.call(stranger())]
+
+
+MISUSES: dict[str, tuple[type[Exception], str, Callable[[Any], object]]] = {
+    "build: a name": (TypeError, "a name", lambda m: m.build(5)),
+    "build: an export": (TypeError, "a name", lambda m: m.build("x", exported=5)),
+    "build: not Unicode": (ValueError, "UTF-8", lambda m: m.build("\ud800")),
+    "build: a type of another": (
+        ValueError,
+        "part of another module",
+        lambda m: m.build("x", Module().func_type([I32], [])),
+    ),
+    "build: a local's name": (TypeError, "a name", building(lambda f: f.local(I32, 5))),
+    "build: inline": (TypeError, "a snippet", building(lambda f: f.inline(5))),
+    "build: misspelt": (
+        AttributeError,
+        r"i32\.ad; did you mean 'add'",
+        building(lambda f: f.i32.ad()),
+    ),
+    "build: a misspelt namespace": (
+        AttributeError,
+        "did you mean 'memory'",
+        building(lambda f: f.memry.grow()),
+    ),
+    "inlined": (TypeError, "a snippet", lambda m: m.functions[1].body.inlined(5)),
+    "walk": (TypeError, "a function, or its body", lambda m: list(walk(m))),
+    "skeleton": (TypeError, "a function, or its body", lambda m: list(skeleton(m))),
+    "instructions": (TypeError, "a function", lambda m: list(instructions(m.functions[1].body))),
+    "basic_blocks": (TypeError, "a function", lambda _: basic_blocks(5)),  # type: ignore[arg-type]
+    "insert_before": (
+        TypeError,
+        "instructions, a function or a snippet",
+        lambda m: next(walk(m.functions[1])).insert_before(ops.nop()),  # type: ignore[arg-type]
+    ),
+    "until": (
+        TypeError,
+        "a place",
+        lambda m: next(walk(m.functions[1])).delete(until=5),  # type: ignore[arg-type]
+    ),
+    "insert: an import": (
+        UnsupportedError,
+        "no body",
+        lambda m: m.functions[0].insert([(1, b"\1")]),
+    ),
+    "insert_at_entry: an import": (
+        UnsupportedError,
+        "no body",
+        lambda m: m.functions[0].insert_at_entry(b"\1"),
+    ),
+    "insert_at_entry": (
+        TypeError,
+        "a run",
+        lambda m: m.functions[1].insert_at_entry([ops.nop()]),
+    ),
+    "redirect: no mapping": (TypeError, "a mapping", lambda m: m.redirect("x")),
+    "redirect: names": (TypeError, "an entity", lambda m: m.redirect({"f": "g"})),
+    "redirect: none": (TypeError, "an entity", lambda m: m.redirect({m.functions[1]: None})),
+    "make_import": (TypeError, "a name", lambda m: m.functions[1].make_import(5, "a")),
+    "make_definition": (
+        TypeError,
+        "a list of items",
+        lambda m: m.functions[0].make_definition(5),
+    ),
+    "make_definition: items": (
+        TypeError,
+        "expected, not int",
+        lambda m: m.functions[0].make_definition([5]),
+    ),
+    "replace_body": (TypeError, "expected, not int", lambda m: m.functions[1].replace_body([5])),
+    "a function's name": (TypeError, "a name", lambda m: setattr(m.functions[1], "name", 5)),
+    "exports: taken": (
+        ValueError,
+        "duplicate export",
+        lambda m: m.add_memory(m.memories[0].type, exported="f"),
+    ),
+    "exports.add": (TypeError, "a function, table", lambda m: m.exports.add("x", 5)),
+    "exports.add: another's": (
+        ValueError,
+        "part of another module",
+        lambda m: m.exports.add("x", stranger()),
+    ),
+    "import": (
+        TypeError,
+        "a name",
+        lambda m: m.import_memory("env", 5, m.memories[0].type),
+    ),
+    "add_memory": (TypeError, "a MemoryType", lambda m: m.add_memory(Limits(1))),
+    "add_table": (TypeError, "a TableType", lambda m: m.add_table(Limits(1))),
+    "add_global": (TypeError, "a GlobalType", lambda m: m.add_global(I32, 5)),
+    "add_global: 5": (
+        TypeError,
+        "a constant expression",
+        lambda m: m.add_global(GlobalType(I32, mutable=True), 5),
+    ),
+    "add_data": (TypeError, "an entity", lambda m: m.add_data(b"abc")),
+    "add_data: text": (TypeError, "bytes", lambda m: m.add_data(Data("abc"))),  # type: ignore[arg-type]
+    "add_data: an address": (
+        TypeError,
+        "a constant expression",
+        lambda m: m.add_data(Data(b"abc", offset=5)),  # type: ignore[arg-type]
+    ),
+    "add_element": (TypeError, "a RefType", lambda m: m.add_element(Element(I32))),  # type: ignore[arg-type]
+    "rollback": (TypeError, "a checkpoint", lambda m: m.rollback(5)),
+    "rollback: another's": (
+        ValueError,
+        "another module's",
+        lambda m: m.rollback(Module().checkpoint()),
+    ),
+    "Uses": (TypeError, "a module", lambda _: Uses(5)),  # type: ignore[arg-type]
+    "extract: a name": (TypeError, "a function, table", lambda m: extract(m, ["f"])),  # type: ignore[list-item]
+    "extract: one": (TypeError, "a list", lambda m: extract(m, m.functions[1])),
+    "extract: a type": (TypeError, "a function, table", lambda m: extract(m, [m.types[0]])),
+    "extract: nothing": (TypeError, "a module", lambda _: extract(None, [])),  # type: ignore[arg-type]
+    "merge": (TypeError, "a module", lambda m: merge(m, None, "x")),  # type: ignore[arg-type]
+    "merge: a name": (TypeError, "a name", lambda m: merge(m, Module(), 5)),  # type: ignore[arg-type]
+    "Probe": (TypeError, "a function", lambda _: Probe(5)),  # type: ignore[arg-type]
+    "Probe: items": (TypeError, "expected, not int", probing(lambda _, p: p.entry([5]))),
+    "Probe: text": (TypeError, "a list of items", probing(lambda _, p: p.entry("abc"))),
+    "Probe: made": (TypeError, "a list of items", probing(lambda _, p: p.entry(lambda: 5))),
+    "Probe: a place": (TypeError, "a place", probing(lambda _, p: p.before(5, []))),
+    "Probe: a place elsewhere": (
+        ValueError,
+        "isn't one of function 1",
+        probing(lambda m, p: p.before(next(walk(m.functions[2])), [ops.nop()])),
+    ),
+    "Probe: a local": (TypeError, "a value type", probing(lambda _, p: p.add_local("i32"))),
+    "Probe: locals": (ValueError, "-1", probing(lambda _, p: p.add_local(I32, -1))),
+    "Injector": (TypeError, "a module", lambda _: Injector(5)),  # type: ignore[arg-type]
+    "Injector: an import": (
+        UnsupportedError,
+        "no body",
+        lambda m: Injector(m).entry(lambda _: [ops.nop()], [m.functions[1], m.functions[0]]),
+    ),
+    "Injector: the second": (
+        InvalidError,
+        "another module",
+        lambda m: Injector(m).entry(second_fails),
+    ),
+    "Injector: the second's blocks": (
+        InvalidError,
+        "another module",
+        lambda m: Injector(m).basic_blocks(lambda function, _: second_fails(function)),
+    ),
+    "Injector: a local": (
+        TypeError,
+        "value types",
+        lambda m: Injector(m).entry(lambda _: [], added_locals=["i32"]),  # type: ignore[list-item]
+    ),
+    "an image of a memory": (TypeError, "addresses", lambda m: m.memories[0].image()["a"]),
+    "an image's bounds": (TypeError, "an address", lambda m: m.memories[0].image()["a":"b"]),
+    "an image's bytes": (
+        TypeError,
+        "bytes",
+        lambda m: m.memories[0].image().__setitem__(slice(0, 1), "b"),
+    ),
+    "an image of a table": (TypeError, "a slot", lambda m: m.tables[0].image()["a"]),
+}
+
+
+@pytest.mark.parametrize("what", MISUSES)
+def test_misuse(what: str) -> None:
+    error, message, use = MISUSES[what]
+    module = Module.from_bytes(assembled(TEXT))
+    with pytest.raises(error, match=message):
+        use(module)
+    # Types that were looked up may have been added.
+    assert len(module.functions) == 3
+    assert len(module.memories) == 1
+    before = Module.from_bytes(module.source)
+    after = Module.from_bytes(module.to_bytes())
+    assert [each.code for each in after.functions[1:]] == [
+        each.code for each in before.functions[1:]
+    ]
+    assert [str(each) for each in after.imports] == [str(each) for each in before.imports]
+    assert [each.name for each in after.exports] == [each.name for each in before.exports]
+
+
+@pytest.mark.parametrize("use", [lambda m: m.exports[0], lambda m: m.imports[0]])
+def test_names_that_are_assigned_are_checked_when_they_are_written(
+    use: Callable[[Module], Any],
+) -> None:
+    for name, error in ((5, TypeError), ("\udc00", ValueError)):
+        module = Module.from_bytes(assembled(TEXT))
+        use(module).name = name
+        with pytest.raises(error, match="name"):
+            module.to_bytes()
+
+
+def test_a_skeleton_of_a_function_is_that_of_its_body() -> None:
+    module = Module.from_bytes(assembled(TEXT))
+    function = module.functions[2]
+    assert [place.item for place in skeleton(function)] == [
+        place.item for place in skeleton(function.body)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["data", "element"])
+def test_active_segments_need_something_to_be_copied_to(kind: str) -> None:
+    module = Module()
+    offset = module.const(ops.i32.const(0))
+    if kind == "data":
+        module.add_data(Data(b"x", offset=offset))
+    else:
+        module.add_element(Element(RefType(True, AbstractHeap.FUNC), offset=offset))
+    with pytest.raises(InvalidError, match="unknown"):
+        Uses(module)
