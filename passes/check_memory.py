@@ -126,6 +126,10 @@ class CheckMemory(Pass):
         for option, value in (("low", self.low), ("high", self.high)):
             if not 0 <= value < 1 << 64:
                 raise PassError(f"{self.name}: {option} is from 0 to 2^64 - 1, not {value}")
+        if self.low > self.high:
+            raise PassError(
+                f"{self.name}: nothing could be accessed: low={self.low} is above high={self.high}"
+            )
         refuse_object(module)
         if is_there(module, _LOW):
             raise UnsupportedError("the module is checked already")

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wasmir import Pass, PassReport, bulk_work
-from wasmir.passes.patterns import chosen, functions_called, listed
+from wasmir.passes.patterns import chosen, functions_called
+from wasmir.passes.selection import one_of
 from wasmir.passes.tree import refuse_object
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class ReorderFunctions(Pass):
     def run(self, module: Module) -> PassReport:
         """Reorder them, or raise and leave the module as it was."""
         report = PassReport(self.name)
-        [by] = listed(f"{self.name}: by", self.by, _ORDERS) or ["none"]
+        one_of(f"{self.name}: by", self.by, _ORDERS)
         with bulk_work():
             refuse_object(module)
             ahead: dict[Function, None] = {}
@@ -63,7 +64,7 @@ class ReorderFunctions(Pass):
                 ahead.update(dict.fromkeys(chosen(f"{self.name}: first", glob, named)))
             before = list(module.functions)
             places = {function: place for place, function in enumerate(ahead)}
-            rank = _ORDERS[by](module)
+            rank = _ORDERS[self.by](module)
             after = sorted(
                 before,
                 key=lambda each: (

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from wasmir import NumType, Pass, PassError, PassReport, Tag, UnsupportedError, ops
 from wasmir.passes.additions import name_for
-from wasmir.passes.patterns import chosen, functions_called, listed
+from wasmir.passes.patterns import chosen, functions_called
+from wasmir.passes.selection import one_of
 from wasmir.passes.tree import all_or_nothing, refuse_object
 
 if TYPE_CHECKING:
@@ -60,12 +61,12 @@ class Snip(Pass):
     def run(self, module: Module) -> PassReport:
         """Snip them, or raise and leave the module as it was."""
         report = PassReport(self.name)
-        [how] = listed(f"{self.name}: how", self.how, ("trap", "throw")) or ["trap"]
+        one_of(f"{self.name}: how", self.how, ("trap", "throw"))
         if not self.functions:
             raise PassError(f"{self.name}: it doesn't say functions=, whose code it is about")
         with all_or_nothing(module):
             refuse_object(module)
-            thrown = _Throwing(module) if how == "throw" else None
+            thrown = _Throwing(module) if self.how == "throw" else None
             for function, name in self._chosen(module):
                 before = function.code
                 if thrown is None:

@@ -55,7 +55,7 @@ def building(use: Callable[[Any], object]) -> Callable[[Module], None]:
     return build
 
 
-def probing(use: Callable[[Any, Probe], Any]) -> Callable[[Module], None]:
+def probing(use: Callable[[Any, Any], object]) -> Callable[[Module], None]:
     def probe(module: Module) -> None:
         with Probe(module.functions[1]) as probe:
             use(module, probe)

@@ -395,6 +395,7 @@ def test_log_calls_golden() -> None:
         ("stack-limit{functions=hots}", "did you mean 'host'"),
         ("check-memory{where=load}", "did you mean 'loads'?"),
         ("check-memory{low=-1}", "low is from 0"),
+        ("check-memory{low=2,high=1}", "low=2 is above high=1"),
         ("check-memory{hook=.x}", "hook is an import"),
         ("log-calls{where=function}", "did you mean 'functions'?"),
         ("log-calls{where=calls,functions=m.agian}", "did you mean 'm.again'"),

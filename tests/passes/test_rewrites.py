@@ -104,12 +104,17 @@ BAD = [
     ("snip", "snip: it doesn't say functions=, whose code it is about"),
     ("snip{functions=mai}", "snip: functions: nothing is called 'mai'; did you mean 'main'?"),
     ("snip{functions=main,how=x}", "snip: how: there is no 'x'; there are: trap, throw"),
+    ('snip{functions=main,how="trap throw"}', "snip: how is one of trap, throw, not 'trap throw'"),
     ("snip{functions=env.f}", 'an import has no code to snip (in function 0 "f")'),
     ("snip{functions=main,how=throw}", "it exports something else as __wasmir_snipped"),
     ("externalize", "externalize: it doesn't say functions=, which are to be imported"),
     ("externalize{functions=mane}", "externalize: functions: nothing is called 'mane'; did you"),
     ('externalize{functions="main g"}', "externalize: env.g would be two imports"),
     ("reorder-functions{by=us}", "reorder-functions: by: there is no 'us'; did you mean 'uses'?"),
+    (
+        'reorder-functions{by="size name"}',
+        "reorder-functions: by is one of uses, size, name, none, not 'size name'",
+    ),
     ("reorder-functions{first=zz}", "reorder-functions: first: nothing is called 'zz'"),
     ("dedupe-functions{keep=manu}", "dedupe-functions: keep: nothing is called 'manu'; did you"),
 ]
@@ -135,3 +140,13 @@ def test_object_files_are_refused(passes: str) -> None:
     module = Module.from_file(find("cpp-legacy-object").path)
     with pytest.raises(UnsupportedError, match="relocatable object"):
         Pipeline.parse(passes).run(module)
+
+
+@pytest.mark.parametrize("content", [b"{}", b'["f", 1]', b"?"])
+def test_stubs_that_throw_need_a_list_of_names(content: bytes) -> None:
+    module = Module.from_bytes(assembled('(module (func (export "main")))'))
+    module.add_custom("wasmir.snipped", content)
+    before = module.to_bytes()
+    with pytest.raises(UnsupportedError, match="no list of names"):
+        Pipeline.parse("snip{functions=main,how=throw}").run(module)
+    assert module.to_bytes() == before
