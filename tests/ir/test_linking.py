@@ -434,3 +434,40 @@ def test_any_two_can_be_one(entry: Entry) -> None:
     data = module.to_bytes(keep_stale=True)
     assert validate(data) is None, printed(data)[:2000]
     assert len(Module.from_bytes(data).exports) == len(module.exports)
+
+
+GLOBALS = """(module
+  (global $first i32 (i32.const 3))
+  (global $second i32 (i32.add (global.get $first) (i32.const 1)))
+  (global $between i32 (i32.add (global.get $second) (i32.const 1)))
+  (global $third (export "third") i32
+    (i32.add
+      (i32.mul (i32.sub (global.get $between) (i32.const 1)) (global.get $first))
+      (i32.sub (global.get $second) (i32.const 4))))
+  (func (export "f") (result i32) (i32.sub (global.get $third) (global.get $second))))"""
+
+
+@pytest.mark.parametrize("name", ["f", "third"])
+def test_globals_stand_behind_those_that_they_are_made_of(name: str) -> None:
+    source = Module.from_bytes(assembled(GLOBALS))
+    alone = extract(source, [source.exports.find(name).entity])  # type: ignore[union-attr]
+    assert validate(alone.to_bytes()) is None
+    instance = Instance(alone, {})
+    found = instance.invoke("f") if name == "f" else instance.exports["third"].value
+    assert found == {"f": 8, "third": 12}[name]
+    assert [each.name for each in alone.globals] == ["first", "second", "between", "third"]
+
+
+def test_globals_stand_behind_those_that_were_imported() -> None:
+    target = Module.from_bytes(
+        assembled(
+            """(module
+              (import "other" "third" (global $third i32))
+              (global $before i32 (i32.const 5))
+              (global $more i32 (i32.add (global.get $third) (global.get $before)))
+              (func (export "more") (result i32) (global.get $more)))"""
+        )
+    )
+    merge(target, Module.from_bytes(assembled(GLOBALS)), "other")
+    assert validate(target.to_bytes()) is None
+    assert Instance(target, {}).invoke("more") == 17

@@ -16,6 +16,7 @@ from wasmir.ir.memory import Memory
 from wasmir.ir.module import Module
 from wasmir.ir.space import Importable
 from wasmir.ir.table import Table
+from wasmir.isa.table import BY_NAME
 from wasmir.types import FuncType, Limits
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ __all__ = ["extract", "merge"]
 
 _SPACES = ("func", "table", "memory", "tag", "global", "elem", "data")
 _IMPORTABLE = _SPACES[:5]
+_GLOBAL_GET = BY_NAME["global.get"].opcode
 _CONFLICTS = ("refuse", "skip", "rename")
 
 
@@ -98,6 +100,7 @@ def extract(
                 importer.twin(segment)
                 del waiting[segment]
             importer.finish()
+        _order_globals(target)
         _copy_features(source, target)
     return target
 
@@ -173,6 +176,7 @@ class _Merger:
         twins = {entity: instead.get(twin, twin) for entity, twin in twins.items()}
         self._export(twins, conflicts)
         self._start(twins)
+        _order_globals(target)
         _copy_features(other, target)
         return twins
 
@@ -288,6 +292,42 @@ def _shown(entity: Any) -> str:
             most = "" if limits.maximum is None else f" to {limits.maximum}"
             return f"a {entity.what} of {limits.minimum}{most}"
     return f"a {entity.what}"
+
+
+def _order_globals(module: Module) -> None:
+    """Put globals behind those that their initial values mention: others aren't there yet."""
+    before = list(module.globals)
+    after: dict[Global, None] = {}
+    known: set[Global] = set()
+    for each in before:
+        # Those that wait for what they mention, each with what it still has to look at.
+        waiting = [(each, iter((each,)))]
+        while waiting:
+            entity, mentioned = waiting[-1]
+            needed = next((one for one in mentioned if one not in known), None)
+            if needed is not None:
+                # What mentions itself has no place; validation says so.
+                known.add(needed)
+                waiting.append((needed, iter(_initial(needed))))
+            else:
+                waiting.pop()
+                if waiting:
+                    after[entity] = None
+    if list(after) != before:
+        module.globals.reorder(after)
+
+
+def _initial(entity: Global) -> list[Global]:
+    """The globals that a global's initial value mentions."""
+    # Most are constants, which a look at the bytes tells.
+    if entity.init is None or _GLOBAL_GET not in entity.init.code:
+        return []
+    return [
+        each
+        for instr in entity.init.instrs
+        for each in instr.immediates
+        if isinstance(each, Global)
+    ]
 
 
 def _copy_features(source: Module, target: Module) -> None:
