@@ -17,6 +17,7 @@ from wasmir import (
     Injector,
     InvalidError,
     Limits,
+    MalformedError,
     Module,
     Probe,
     RefType,
@@ -270,3 +271,21 @@ def test_active_segments_need_something_to_be_copied_to(kind: str) -> None:
         module.add_element(Element(RefType(True, AbstractHeap.FUNC), offset=offset))
     with pytest.raises(InvalidError, match="unknown"):
         Uses(module)
+
+
+def test_what_is_malformed_is_found_before_anything_is_redirected() -> None:
+    text = (
+        """(module (func $f) (func $g (call $f)) (func $h (call $f)) (global i32 (i32.const 1)))"""
+    )
+    source = bytearray(assembled(text))
+    last = Module.from_bytes(bytes(source)).functions[2]
+    # An opcode that there isn't.
+    source[last.offset + len(last.code) - 1] = 0x27
+    module = Module.from_bytes(bytes(source))
+    before = [each.code for each in module.functions]
+    f, g, _ = module.functions
+    with pytest.raises(MalformedError):
+        module.redirect({f: g})
+    with pytest.raises(MalformedError), f.wrap("around") as code:
+        code.nop()
+    assert [each.code for each in module.functions] == before

@@ -123,40 +123,44 @@ def redirect(module: Module, instead: Mapping[Any, Any]) -> list[Function]:
             code = None if old is None else renumbering.instructions(old.code)
             return old if code is None or code == old.code else Const(module, code=code)
 
-        changed = []
+        # What may raise comes first: whatever is wrong, nothing has changed.
+        codes: list[tuple[Function, bytes]] = []
         for function in module.functions:
             if function.imported is None:
                 function.settle()
                 code = function.code
                 new_code = renumbering.body(code)
                 if new_code != code:
-                    function._respell(new_code)
-                    changed.append(function)
+                    codes.append((function, new_code))
         initialised: list[Global | Table] = [*module.globals, *module.tables]
-        for entity in initialised:
-            entity.init = const(entity.init)
+        initial = [const(entity.init) for entity in initialised]
         segments: list[Element | Data] = [*module.elements, *module.data]
-        for segment in segments:
-            _redirect_segment(segment, instead, const)
+        changes = [_redirected(segment, instead, const) for segment in segments]
+        for function, new_code in codes:
+            function._respell(new_code)
+        for entity, init in zip(initialised, initial, strict=True):
+            entity.init = init
+        for segment, fields in zip(segments, changes, strict=True):
+            for field, value in fields.items():
+                setattr(segment, field, value)
         for export in module.exports:
             export.entity = instead.get(export.entity, export.entity)
         if module.start in instead:
             module.start = instead[module.start]
-    return changed
+    return [function for function, _ in codes]
 
 
-def _redirect_segment(
+def _redirected(
     segment: Element | Data, instead: Mapping[Any, Any], const: Callable[[Any], Any]
-) -> None:
+) -> dict[str, Any]:
+    """What changes of a segment."""
+    fields: dict[str, Any] = {"offset": const(segment.offset)}
     place = segment.place
     if place in instead:
-        if isinstance(segment, Element):
-            segment.table = instead[place]
-        else:
-            segment.memory = instead[place]
-    segment.offset = const(segment.offset)
+        fields["table" if isinstance(segment, Element) else "memory"] = instead[place]
     if isinstance(segment, Element):
-        segment.items = [
+        fields["items"] = [
             const(item) if isinstance(item, Const) else instead.get(item, item)
             for item in segment.items
         ]
+    return fields

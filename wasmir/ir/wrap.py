@@ -28,7 +28,11 @@ class Wrapper(NewFunction):
         kept = [] if self._exports else self.module.exports.of(self.wrapped)
         self.function.settle()
         code = self.function.code
-        self.module.redirect({self.wrapped: self.function})
+        try:
+            self.module.redirect({self.wrapped: self.function})
+        except BaseException:
+            self.module.functions.remove(self.function)
+            raise
         # It alone goes on mentioning what it is around.
         self.function._code = code
         for export in kept:
