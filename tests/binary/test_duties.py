@@ -309,8 +309,11 @@ def test_a_clause_of_another_module() -> None:
 
 
 def test_entities_of_another_module() -> None:
-    opened, _ = one_function()
-    opened.exports.add("theirs", foreign().memories[0])
+    opened, function = one_function()
+    theirs = foreign().memories[0]
+    with pytest.raises(ValueError, match="is part of another module"):
+        opened.exports.add("theirs", theirs)
+    opened.exports.add("theirs", function).entity = theirs
     with pytest.raises(InvalidError, match='part of another module, by export "theirs"'):
         opened.to_bytes()
 
