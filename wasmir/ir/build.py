@@ -474,7 +474,7 @@ class NewFunction(FunctionBuilder):
         # No number yet, under which there might be names.
         function = Function(module, type_, -1)
         function._code = b"\0\x0b"
-        for given in (name, exported, *names.values()):
+        for given in (name, *names.values()):
             if given is not None:
                 check_name(given)
         shown = name if name is not None else exported
@@ -484,8 +484,8 @@ class NewFunction(FunctionBuilder):
         self._check_export()
 
     def _check_export(self) -> None:
-        if self._exported is not None and self.module.exports.find(self._exported) is not None:
-            raise ValueError(f"duplicate export name {self._exported!r}")
+        if self._exported is not None:
+            self.module.exports.check_free(self._exported)
 
     def _install(self) -> None:
         # Another one may have come since.
