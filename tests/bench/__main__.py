@@ -45,7 +45,9 @@ def main(arguments: Sequence[str]) -> int:
         with one_core(), bytecode_kept():
             for path in modules:
                 with tempfile.TemporaryDirectory(prefix="wasmir-bench-") as folder:
-                    measured = list(rows(path, Path(folder), passes=options.passes))
+                    measured = list(
+                        rows(path, Path(folder), passes=options.passes, rivals=not options.alone)
+                    )
                     unit, *others = (row.command for row in measured)
                     interleaved(unit, others, options.runs)
                     result = _result(path, measured)
@@ -92,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=_positive, default=5, help="per command (default: 5)")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there too")
     parser.add_argument("--passes", action="store_true", help="measure every pass too")
+    parser.add_argument("--alone", action="store_true", help="measure no other tools than the unit")
     parser.add_argument(
         "--rivals",
         action="store_true",

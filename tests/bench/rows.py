@@ -31,7 +31,7 @@ class Row(NamedTuple):
     ours: bool
 
 
-def rows(path: Path, folder: Path, *, passes: bool = False) -> Iterator[Row]:
+def rows(path: Path, folder: Path, *, passes: bool = False, rivals: bool = True) -> Iterator[Row]:
     """The rows for a module, the unit first; outputs go to the folder."""
     file = str(path)
     one = {"RAYON_NUM_THREADS": "1"}
@@ -40,7 +40,8 @@ def rows(path: Path, folder: Path, *, passes: bool = False) -> Iterator[Row]:
     yield from _ours(path, folder)
     if passes:
         yield from _passes(path, folder)
-    yield from _rivals(path, folder)
+    if rivals:
+        yield from _rivals(path, folder)
 
 
 def _wasmir() -> list[str]:
