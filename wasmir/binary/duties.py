@@ -109,8 +109,10 @@ def declarations_lost(module: Module) -> bool:
 def _lost(module: Module) -> set[Function]:
     """The functions that something declared in the input and nothing declares now."""
     before: set[Any] = set()
-    if module._exports is not None:
-        before.update(each._read[1] for each in module._exports._all_read)
+    exports = module._exports
+    if exports is not None:
+        now = {export.entity for export in exports}
+        before.update(each._read[1] for each in exports._all_read if each._read[1] not in now)
     for name in ("elem", "global", "table"):
         space = module._spaces.get(name)
         if space is None:
