@@ -18,7 +18,7 @@ from tests.spelling import BodyWriter, Speller, sample
 from wasmir import MalformedError, Module, WasmError
 from wasmir.isa import kinds, tokens
 from wasmir.isa.strict import decode_one
-from wasmir.isa.table import ROWS, Row, Trait
+from wasmir.isa.table import BY_NAME, ROWS, Row, Trait
 from wasmir.types import NumType
 from wasmir.wire import Reader
 
@@ -310,9 +310,37 @@ def test_outlines_of_bodies(seed: int, pad: float) -> None:
         elif len(rows) > 1:
             assert names[0] == "br_if" or Trait.TERMINATES in rows[0].traits
             assert names[1:] == ["end"]
-        # What the scanner counted, the splitter counts as well.
-        if run and pad == 0:
-            assert b"".join(tokens.split_statements()(run, 0, len(run))) == run
+        # What the scanner counted, the splitter of statements counts as well.
+        if pad == 0:
+            assert_statements(run)
+
+
+def assert_statements(run: bytes) -> None:
+    """Each instruction is in one statement, or by itself."""
+    rest = iter(tokens.split()(run, 0, len(run)))
+    for last, token in tokens.statements()(run, 0, len(run)):
+        assert bool(last) != bool(token)
+        if last:
+            assert next(rest)[0] == BY_NAME["local.get"].number
+            following = next(rest)
+            if following != last:
+                assert following[0] == BY_NAME["i32.const"].number
+                assert next(rest) == BY_NAME["i32.add"].opcode
+                following = next(rest)
+            assert following == last
+        else:
+            assert next(rest) == token
+    assert next(rest, None) is None
+
+
+def test_statements() -> None:
+    code = bytes.fromhex(
+        "20 00 10 01  20 7f 41 80 01 6a 24 80 02  20 80 01 10 01  20 00 41 01 10 01"
+    )
+    found = tokens.statements()(code, 0, len(code))
+    assert [last.hex() for last, _ in found if last] == ["1001", "248002"]
+    assert len(found) == 2 + 2 + 3
+    assert_statements(code)
 
 
 @pytest.mark.parametrize(
@@ -444,7 +472,7 @@ def test_scanning_takes_linear_time(name: str) -> None:
         tokens.split(),
         tokens.skeleton(),
         tokens.outline(),
-        tokens.split_statements(),
+        tokens.statements(),
         tokens.first_of("try"),
     ):
 

@@ -372,7 +372,7 @@ class OutlineMemo(dict[bytes, tuple[int, Any]]):
             # Of what might be the `catch_all` between the runs, one is.
             end = token.find(_CATCH_ALL, 2)
             if end != token.rfind(_CATCH_ALL):
-                end = tokens.end_of_inside()(token, 2)
+                end = 2 + len(tokens.outline()(token, 2, len(token))[0][0])
             known = WHOLE, (self.memo[token[:2]][1], token[2:end], token[end + 1 : -3])
             self[token] = known
             return known
@@ -461,58 +461,50 @@ class _TypeIndex(dict[Any, int]):
 TYPE_INDEX = _TypeIndex()
 
 
-class Effects(dict[bytes, int]):
-    """The effect on the stack of each distinct token, statement, or whole block."""
+class _HasBlockError(Exception):
+    """There is a block among what is summed up."""
+
+
+class _Opening:
+    """Stands for the effect of a block: nothing is to be summed up inside of it."""
+
+    def __init__(self, effect: int) -> None:
+        self.effect = effect
+
+    def __radd__(self, total: int) -> int:
+        raise _HasBlockError
+
+
+class Effects(dict[tuple[bytes, bytes], Any]):
+    """The effect on the stack of each distinct statement or instruction, as
+    :func:`tokens.statements` gives them; what opens a block has an :class:`_Opening`.
+    """
 
     def __init__(self, memo: Memo) -> None:
         self.memo = memo
-        # Blocks are hardly ever the same, but their openings are.
-        self.openings: dict[bytes, int] = {}
 
-    def __missing__(self, token: bytes) -> int:
-        known = self.openings.get(token[:2])
-        if known is not None:
-            return known
-        if token[0] == _LOCAL_GET and token[1] < _MORE and token[2:]:
-            # A statement: what it ends in is among far fewer distinct ones.
-            effect = self[token] = 1 + self[token[_statement_end(token) :]]
-            return effect
-        reader = Reader(token)
-        row, values = decode_one(reader)
-        if Trait.OPENS in row.traits:
-            type_ = self.memo.block_type(token[1:], values[0])
-            effect = len(type_.results) - len(type_.params) - (row.name == "if")
-            if block_type_size(token[1:]) == 1:
-                self.openings[token[:2]] = effect
-            return effect
-        fixed = fixed_effect(row)
-        if fixed is None:
-            fixed = row_effect(row, self.memo.resolved(row, values))
-        self[token] = fixed
-        return fixed
-
-
-_LOCAL_GET = BY_NAME["local.get"].opcode[0]
-_I32_CONST = BY_NAME["i32.const"].opcode[0]
-# The bit that says that an integer goes on.
-_MORE = 0x80
-
-
-def _statement_end(statement: bytes) -> int:
-    """Where the instruction at the end of a statement begins, see `split_statements`: behind a
-    `local.get`, to which a constant may be added.
-    """
-    pos = 2
-    if statement[pos] == _I32_CONST:
-        pos += 1
-        while statement[pos] >= _MORE:
-            pos += 1
-        # And the addition.
-        pos += 2
-    return pos
+    def __missing__(self, found: tuple[bytes, bytes]) -> int | _Opening:
+        last, token = found
+        effect: int | _Opening | None
+        if last:
+            # What puts the operand there adds one.
+            effect = 1 + self[b"", last]
+        else:
+            row, values = decode_one(Reader(token))
+            if Trait.OPENS in row.traits:
+                type_ = self.memo.block_type(token[1:], values[0])
+                effect = _Opening(len(type_.results) - len(type_.params) - (row.name == "if"))
+            else:
+                effect = fixed_effect(row)
+                if effect is None:
+                    effect = row_effect(row, self.memo.resolved(row, values))
+        self[found] = effect
+        return effect
 
 
 _SHORT_RUN = 80
+_END = BY_NAME["end"].opcode
+_OPENS_BLOCK = tuple(row.opcode for row in ROWS if Trait.OPENS in row.traits)
 
 
 class RunEffects(dict[bytes, int]):
@@ -522,25 +514,35 @@ class RunEffects(dict[bytes, int]):
         self.effects = effects
 
     def __missing__(self, run: bytes) -> int:
-        effect_of = self.effects.__getitem__
-        scan = tokens.split_statements()
-        total = pos = 0
-        while pos < len(run):
-            found = scan(run, pos)
-            if found[-1]:
-                total += sum(map(effect_of, found))
-                break
-            # A token that the regex doesn't count.
-            del found[-1]
-            total += sum(map(effect_of, found))
-            pos += sum(map(len, found))
-            reader = Reader(run, pos)
-            decode_one(reader)
-            total += effect_of(run[pos : reader.pos])
-            pos = reader.pos
+        found = tokens.statements()(run, 0, len(run))
+        if found and not any(found[-1]):
+            # There is something that the regex doesn't count.
+            whole = tokens.split_whole(run, 0, len(run))
+            found = [(b"", token) for portion in whole for token in portion]
+        try:
+            total: int = sum(map(self.effects.__getitem__, found))
+        except _HasBlockError:
+            total = self._around_blocks(found)
         # Cleanup code repeats; short runs of it are worth remembering.
         if len(run) <= _SHORT_RUN:
             self[run] = total
+        return total
+
+    def _around_blocks(self, found: list[tuple[bytes, bytes]]) -> int:
+        """The sum of what is in no block, and of the blocks."""
+        effects = self.effects
+        total = depth = 0
+        for each in found:
+            if depth == 0:
+                effect = effects[each]
+                if isinstance(effect, _Opening):
+                    effect = effect.effect
+                    depth = 1
+                total += effect
+            elif each[1] == _END:
+                depth -= 1
+            elif each[1].startswith(_OPENS_BLOCK):
+                depth += 1
         return total
 
 

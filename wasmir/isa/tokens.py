@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "count_locals",
-    "end_of_inside",
     "first_of",
     "gave_up",
     "is_control",
@@ -49,29 +48,29 @@ __all__ = [
     "skeleton",
     "skip_locals",
     "split",
-    "split_statements",
     "split_whole",
+    "statements",
 ]
 
 Triples: TypeAlias = list[tuple[bytes, bytes, bytes]]
 Scan: TypeAlias = Callable[[bytes, int, int], Triples]
 
 # LEB128 integers by their size limit; possessive, so that no match is ever retried shorter.
-_LEB32 = rb"[\x80-\xff]{0,4}+[\x00-\x7f]"
-_LEB64 = rb"[\x80-\xff]{0,9}+[\x00-\x7f]"
+_LEB32 = b"[\x80-\xff]{0,4}+[\x00-\x7f]"
+_LEB64 = b"[\x80-\xff]{0,9}+[\x00-\x7f]"
 
 # A type index in several bytes, or in one: a single byte from 0x40 on would be negative.
-_INDEX33 = rb"[\x00-\x3f]|[\x80-\xff]{1,4}+[\x00-\x7f]"
-_HEAP = rb"(?:[\x68-\x75]|" + _INDEX33 + rb")"
-_VALUE_TYPE = rb"(?:[\x7b-\x7f\x68-\x75]|[\x63\x64]" + _HEAP + rb")"
-_BLOCK_TYPE = rb"(?:\x40|" + _VALUE_TYPE + rb"|" + _INDEX33 + rb")"
+_INDEX33 = b"[\x00-\x3f]|[\x80-\xff]{1,4}+[\x00-\x7f]"
+_HEAP = b"(?:[\x68-\x75]|" + _INDEX33 + b")"
+_VALUE_TYPE = b"(?:[\x7b-\x7f\x68-\x75]|[\x63\x64]" + _HEAP + b")"
+_BLOCK_TYPE = b"(?:\x40|" + _VALUE_TYPE + b"|" + _INDEX33 + b")"
 # Those that mention no entry of the type section, and those that may.
-_SHORT_BLOCK_TYPE = rb"[\x40\x7b-\x7f\x68-\x75]"
-_LONG_BLOCK_TYPE = rb"(?:[\x63\x64]" + _HEAP + rb"|" + _INDEX33 + rb")"
+_SHORT_BLOCK_TYPE = b"[\x40\x7b-\x7f\x68-\x75]"
+_LONG_BLOCK_TYPE = b"(?:[\x63\x64]" + _HEAP + b"|" + _INDEX33 + b")"
 # Without bit 6, which says that a memory index follows.
-_MEMARG = rb"[\x00-\x3f]" + _LEB64
-_MEMARG_WITH_MEMORY = rb"[\x40-\x7f]" + _LEB32 + _LEB64
-_CLAUSE = rb"(?:[\x00\x01]" + _LEB32 + _LEB32 + rb"|[\x02\x03]" + _LEB32 + rb")"
+_MEMARG = b"[\x00-\x3f]" + _LEB64
+_MEMARG_WITH_MEMORY = b"[\x40-\x7f]" + _LEB32 + _LEB64
+_CLAUSE = b"(?:[\x00\x01]" + _LEB32 + _LEB32 + b"|[\x02\x03]" + _LEB32 + b")"
 
 
 def _counted(limit: int, one: bytes, extra: int = 0) -> bytes:
@@ -113,13 +112,13 @@ _PATTERNS: dict[Kind[Any], bytes] = {
     kinds.HEAP: _HEAP,
     kinds.REF: _HEAP,
     kinds.REF_NULL: _HEAP,
-    kinds.CAST_FLAGS: rb"[\x00-\x03]",
-    kinds.ZERO: rb"\x00",
+    kinds.CAST_FLAGS: b"[\x00-\x03]",
+    kinds.ZERO: b"\x00",
     kinds.BLOCK_TYPE: _BLOCK_TYPE,
     kinds.VALUE_TYPES: _counted(1, _VALUE_TYPE),
     kinds.LABELS: _counted(24, _LEB32, extra=1),
     kinds.CATCHES: _counted(4, _CLAUSE),
-    kinds.HANDLERS: _counted(2, rb"(?:\x00" + _LEB32 + _LEB32 + rb"|\x01" + _LEB32 + rb")"),
+    kinds.HANDLERS: _counted(2, b"(?:\x00" + _LEB32 + _LEB32 + b"|\x01" + _LEB32 + b")"),
 }
 
 _CONTROL_TRAITS = frozenset(
@@ -140,8 +139,13 @@ def _set(codes: list[int]) -> bytes:
         last = first = codes.pop(0)
         while codes and codes[0] == last + 1:
             last = codes.pop(0)
-        pieces.append(b"\\x%02x" % first + (b"-\\x%02x" % last if last > first else b""))
+        pieces.append(_byte(first) + (b"-" + _byte(last) if last > first else b""))
     return b"[" + b"".join(pieces) + b"]"
+
+
+def _byte(code: int) -> bytes:
+    """A byte as it stands in a regex: as itself where that can be, which takes less to compile."""
+    return re.escape(bytes([code]))
 
 
 def _alternatives(rows: Iterable[Row]) -> list[bytes]:
@@ -152,7 +156,7 @@ def _alternatives(rows: Iterable[Row]) -> list[bytes]:
     for row in rows:
         operands = b"".join(_PATTERNS[immediate.kind] for immediate in row.immediates)
         if row.prefix:
-            rest = b"".join(b"\\x%02x" % byte for byte in row.opcode[2:])
+            rest = re.escape(row.opcode[2:])
             group = prefixed.setdefault(row.prefix, {})
             group.setdefault(rest + operands, []).append(row.opcode[1])
         else:
@@ -163,7 +167,7 @@ def _alternatives(rows: Iterable[Row]) -> list[bytes]:
     alternatives = [_set(plain[operands]) + operands for operands in shapes]
     for prefix, group in prefixed.items():
         inner = b"|".join(_set(codes) + rest for rest, codes in _with_memories(group))
-        alternatives.append(b"\\x%02x(?:%s)" % (prefix, inner))
+        alternatives.append(b"%s(?:%s)" % (_byte(prefix), inner))
     # At the end, because most modules have one memory.
     others = list(_with_memories(plain))[len(plain) :]
     return alternatives + [_set(codes) + operands for operands, codes in others]
@@ -213,18 +217,18 @@ def outline() -> Scan:
     control = [row for row in ROWS if is_control(row)]
     last = _alternatives(row for row in control if Trait.TERMINATES in row.traits)
     others = _alternatives(row for row in control if Trait.TERMINATES not in row.traits)
-    blocks = rb"\x02\x40(?:\x02\x40)++"
-    branch_and_end = rb"\x0d[\x00-\x7f]\x0b"
+    blocks = b"\x02\x40(?:\x02\x40)++"
+    branch_and_end = b"\x0d[\x00-\x7f]\x0b"
     inside = _inside()
     # `try RUN` or nothing; then `delegate`, or `catch_all` with what cleans up. What was matched
     # last says which, so that `inside`, which takes long to compile, stands here twice only.
     whole = (
-        rb"[\x06\x18\x19](?:(?<=\x06)[\x40\x7c-\x7f]" + inside + rb"[\x18\x19]|)"
-        rb"(?:(?<=\x18)[\x00-\x7f]|(?<=\x19)" + inside + rb"\x09\x00\x0b)"
+        b"[\x06\x18\x19](?:(?<=\x06)[\x40\x7c-\x7f]" + inside + b"[\x18\x19]|)"
+        b"(?:(?<=\x18)[\x00-\x7f]|(?<=\x19)" + inside + b"\x09\x00\x0b)"
     )
     return _compile_skeleton(
         [*run, _closed_block(run, _plain_alternatives())],
-        [blocks, whole, branch_and_end, *others, b"(?:" + b"|".join(last) + rb")\x0b?+"],
+        [blocks, whole, branch_and_end, *others, b"(?:" + b"|".join(last) + b")\x0b?+"],
     )
 
 
@@ -234,18 +238,6 @@ def _inside() -> bytes:
     """
     plain = _plain_alternatives()
     return _any_number([*plain, _closed_block(plain, plain, 2)])
-
-
-@cache
-def end_of_inside() -> Callable[[bytes, int], int]:
-    """``find(token, start)``: where the run ends that begins at ``start`` in such a token."""
-    match = re.compile(_inside(), re.DOTALL).match
-
-    def find(token: bytes, start: int) -> int:
-        found = match(token, start)
-        return start if found is None else found.end()
-
-    return find
 
 
 @cache
@@ -342,17 +334,17 @@ def split_whole(data: bytes, start: int, end: int) -> Iterator[list[bytes]]:
 
 
 @cache
-def split_statements() -> Callable[..., list[bytes]]:
-    """Like :func:`split`, but what makes a whole may be one token: a block that :func:`outline`
-    leaves in runs, and the commonest statement, which sets something or makes a call with a local
-    or an address next to one.
+def statements() -> Callable[[bytes, int, int], list[tuple[bytes, bytes]]]:
+    """``scan(data, start, end)``: pairs, of which one is empty. The second is an instruction. The
+    first is what the commonest statement ends in, which sets something or makes a call with a local
+    or an address next to one: nothing is said of the ``local.get`` and of what is added to it.
+
+    Two empty ones are what can't be counted; what follows it was not scanned.
     """
-    closed = _closed_block(_run_alternatives(), _plain_alternatives())
     # local.get (i32.const i32.add)? (call, local.set or global.set)
-    statement = rb"\x20[\x00-\x7f](?:\x41" + _LEB32 + rb"\x6a)?+[\x10\x21\x24]" + _LEB32
-    # A block's opening is a token, too; the whole block comes first.
-    alternatives = [statement, closed, *_alternatives(ROWS)]
-    return re.compile(b"(" + b"|".join(alternatives) + b")|.++", re.DOTALL).findall
+    statement = b"\x20[\x00-\x7f](?:\x41" + _LEB32 + b"\x6a)?+([\x10\x21\x24]" + _LEB32 + b")"
+    pattern = statement + b"|(" + b"|".join(_alternatives(ROWS)) + b")|.++"
+    return re.compile(pattern, re.DOTALL).findall
 
 
 # Deeper nesting in runs saves little more: with 5 levels a large module has 39% fewer tokens
@@ -368,17 +360,17 @@ def _closed_block(
     for depth in reversed(range(levels)):
         # Branches to this block or to one around it that is part of the run, too.
         inside = [inner, alternatives][depth == 0] + [
-            rb"[\x0c\x0d][\x00-\x%02x]" % depth,
+            b"[\x0c\x0d][\x00-" + _byte(depth) + b"]",
             *_LEAVERS,
         ]
         if closed:
             inside.append(closed)
-        closed = rb"[\x02-\x04]" + _BLOCK_TYPE + _any_number(inside) + rb"\x0b"
+        closed = b"[\x02-\x04]" + _BLOCK_TYPE + _any_number(inside) + b"\x0b"
     return closed
 
 
 # What may stand in a block that counts as closed: `unreachable`, `else`, `return`, `throw`.
-_LEAVERS = (rb"[\x00\x05\x0f]", rb"\x08" + _LEB32)
+_LEAVERS = (b"[\x00\x05\x0f]", b"\x08" + _LEB32)
 
 
 def _run_alternatives(rows: set[Row] | None = None) -> list[bytes]:
@@ -390,8 +382,8 @@ def _run_alternatives(rows: set[Row] | None = None) -> list[bytes]:
     alternatives = [alternative + bare for alternative in _alternatives(inside)]
     # Operands mostly fit in a byte, and a fixed byte is faster than a bounded loop.
     short = [
-        alternatives[0].replace(_LEB32, rb"[\x00-\x7f]"),
-        alternatives[1].replace(_LEB64, rb"[\x00-\x7f]"),
+        alternatives[0].replace(_LEB32, b"[\x00-\x7f]"),
+        alternatives[1].replace(_LEB64, b"[\x00-\x7f]"),
     ]
     return short + alternatives
 
