@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from wasmir.binary.fresh import Fresh
 from wasmir.binary.memo import (
@@ -67,7 +66,7 @@ from wasmir.types import decode_value_type
 from wasmir.wire import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from wasmir.ir.function import Function
     from wasmir.ir.module import Module
@@ -79,7 +78,6 @@ __all__ = [
     "Tree",
     "add_catch",
     "add_else",
-    "build",
     "code_of",
     "count_instructions",
     "declared_locals",
@@ -87,6 +85,7 @@ __all__ = [
     "dissolve",
     "end_by_delegate",
     "expand",
+    "grow",
     "let_go",
     "new_branch",
     "new_try_table",
@@ -98,10 +97,13 @@ def decode_body(function: Function, *, expanded: bool = False) -> Body:
     """The tree of a function's code, ``expanded`` or with runs. Raises MalformedError, InvalidError
     (an unknown index).
     """
-    memo = memo_of(function.module)
-    tree = build(function, tokens.skeleton(), lambda body: Tree(memo, body, expanded=expanded))
+    data, start, end = code_of(function)
+    after_locals = tokens.skip_locals(data, start, end)
+    body = Body(function, data[start:after_locals])
+    tree = Tree(memo_of(function.module), body, expanded=expanded)
+    grow(function, tree, data, after_locals, end, tokens.skeleton())
     tree.note_fresh()
-    return tree.body
+    return body
 
 
 def code_of(function: Function) -> tuple[bytes, int, int]:
@@ -113,31 +115,26 @@ def code_of(function: Function) -> tuple[bytes, int, int]:
 
 # One function of megabytes is bulk work by itself.
 _LARGE = 1 << 16
-_NO_CONTEXT = nullcontext()
 
 
-def build(
-    function: Function,
-    scan: tokens.Scan,
-    plant: Callable[[Body], _Tree],
-    *,
-    outline: bool = False,
-    after_locals: int | None = None,
-) -> _Tree:
-    """Build a tree of what is scanned; ``after_locals`` says where that begins, if it is known."""
-    data, start, end = code_of(function)
+def grow(
+    function: Function, tree: Tree, data: bytes, start: int, end: int, scan: tokens.Scan
+) -> None:
+    """Let a tree take in all that is scanned of a function's code behind the locals.
+
+    Raises MalformedError, InvalidError.
+    """
     try:
-        if after_locals is None:
-            after_locals = tokens.skip_locals(data, start, end)
-        found = scan(data, after_locals, end)
-        tree = plant(Body(function, data[start:after_locals], outline=outline))
-        with bulk_work() if end - start > _LARGE else _NO_CONTEXT:
-            _grow(tree, data, after_locals, end, found, scan)
+        found = scan(data, start, end)
+        if end - start > _LARGE:
+            with bulk_work():
+                _grow(tree, data, start, end, found, scan)
+        else:
+            _grow(tree, data, start, end, found, scan)
     except InvalidError as error:
         if error.function is None and not error._elsewhere:
             error.function = str(function)
         raise
-    return tree
 
 
 class Tree:
@@ -301,9 +298,6 @@ class Tree:
         self.body._fresh = Fresh(
             self.body, self.branches, self.blocks, self.ifs, self.trys, self.rest
         )
-
-
-_Tree = TypeVar("_Tree", bound=Tree)
 
 
 def _grow(

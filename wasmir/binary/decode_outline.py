@@ -13,9 +13,9 @@ from wasmir.binary.decode_code import (
     Tree,
     add_catch,
     add_else,
-    build,
     code_of,
     end_by_delegate,
+    grow,
     new_branch,
     new_try_table,
 )
@@ -112,19 +112,15 @@ def having(functions: Iterable[Function], name: str) -> list[Function]:
 def survey(function: Function) -> Survey:
     """See :meth:`wasmir.ir.function.Function.survey`."""
     data, start, end = code_of(function)
-    start = tokens.skip_locals(data, start, end)
-    memo = memo_of(function.module)
-    tracking = function.module._tracking
+    after_locals = tokens.skip_locals(data, start, end)
+    module = function.module
+    tracking = module._tracking
     placed = tracking is not None and tracking.covers(function)
-    tree = build(
-        function,
-        tokens.outline(),
-        lambda body: _Outline(memo, body, data, start, placed=placed),
-        outline=True,
-        after_locals=start,
-    )
+    body = Body(function, data[start:after_locals], outline=True)
+    tree = _Outline(memo_of(module), body, data, after_locals, placed=placed)
+    grow(function, tree, data, after_locals, end, tokens.outline())
     if placed:
-        tree.body._origin = tree.survey
+        body._origin = tree.survey
     return tree.survey
 
 
@@ -367,21 +363,32 @@ class _Outline(Tree):
                         action = END
                     start = self.dead(here, start, at)
                     cut = -1
-            if action == OPENED:
-                labels.append(here)
-                openings.append(token)
-                continue
-            if action == END:
-                end = at
-            elif action == BR_IF:
-                if labels[arg] is not here:
-                    self.branch(here, start, at, new(BrIf), arg)
-                    start = pos
-                continue
-            elif action == OPENED_AT_ONCE:
-                labels.extend([here] * len(arg))
-                openings += arg
-                continue
+            if action <= BR_IF_END:
+                if action == OPENED:
+                    labels.append(here)
+                    openings.append(token)
+                    continue
+                if action == BR_IF:
+                    if labels[arg] is not here:
+                        self.branch(here, start, at, new(BrIf), arg)
+                        start = pos
+                    continue
+                if action == END:
+                    end = at
+                elif action == BR_END:
+                    end = pos - 1
+                    if labels[arg] is not here:
+                        self.branch(here, start, at, new(Br), arg)
+                        start = end
+                elif action == INSTR_END:
+                    end = pos - 1
+                else:
+                    end = pos - 1
+                    if labels[arg] is not here:
+                        self.branch(here, start, at, new(BrIf), arg)
+                        start = end
+                    # Control may come out of this one.
+                    action = END
             elif action == TRY:
                 if plain:
                     if start < at:
@@ -498,20 +505,10 @@ class _Outline(Tree):
                 ended = start = pos
                 self.last = try_
                 continue
-            elif action == BR_END:
-                end = pos - 1
-                if labels[arg] is not here:
-                    self.branch(here, start, at, new(Br), arg)
-                    start = end
-            elif action == INSTR_END:
-                end = pos - 1
-            elif action == BR_IF_END:
-                end = pos - 1
-                if labels[arg] is not here:
-                    self.branch(here, start, at, new(BrIf), arg)
-                    start = end
-                # Control may come out of this one.
-                action = END
+            elif action == OPENED_AT_ONCE:
+                labels.extend([here] * len(arg))
+                openings += arg
+                continue
             elif action == CATCH:
                 label = labels[-1]
                 add_catch(body, label, *arg)
@@ -643,6 +640,9 @@ class _View:
 
 def _depths(row: Row, values: tuple[Any, ...]) -> Sequence[int]:
     """The label indices of a branch."""
+    if row.name == "br_table":
+        labels: tuple[int, ...] = values[0]
+        return labels
     found = values[label_place(row)]
     if isinstance(found, int):
         return (found,)

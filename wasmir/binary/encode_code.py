@@ -187,8 +187,9 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
     walk: Iterator[Any] = iter(_as_read(memo, kept, body.items) if kept else body.items)
     # Lists of the tree that are done with.
     spent: list[list[Item]] = []
-    # Of an outline: the regions that are open.
+    # Of an outline: the regions that are open, and the height of the innermost; -1 where none is.
     regions: list[Region] = []
+    floor = -1
     deepest = _DEEP
     while True:
         if top > deepest:
@@ -281,7 +282,7 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
                 if top >= _CLOSED:
                     raise InvalidError(_STALE)
             elif kind is Region:
-                item._height = top
+                item._height = floor = top
                 regions.append(item)
             elif kind is Rethrow:
                 emit(_RETHROW_DEPTHS[top - item.label._height])
@@ -314,8 +315,9 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
             emit(close)
             top = node._height - 1
             node._height = _CLOSED
-            while regions and regions[-1]._height > top:
+            while floor > top:
                 regions.pop()._height = _CLOSED
+                floor = regions[-1]._height if regions else -1
 
 
 def _as_read(memo: Memo, kept: _Kept, items: list[Item]) -> list[Item]:

@@ -34,6 +34,11 @@ __all__ = ["TYPE_INDEX", "Memo", "encode_row", "label_place", "memo_of", "run_ef
 (
     END,
     BR_IF,
+    OPENED,
+    BR_END,
+    INSTR_END,
+    # The last of those that outlines look for first.
+    BR_IF_END,
     IF,
     BLOCK,
     BR,
@@ -48,15 +53,11 @@ __all__ = ["TYPE_INDEX", "Memo", "encode_row", "label_place", "memo_of", "run_ef
     OTHER,
     RUN,
     GAVE_UP,
-    BR_END,
-    BR_IF_END,
-    INSTR_END,
     RETHROW_END,
     OTHER_END,
     CLEANUP,
     LEAF,
     WHOLE,
-    OPENED,
     OPENED_AT_ONCE,
     PADDED_DELEGATE,
 ) = range(27)
@@ -109,6 +110,10 @@ class Memo(dict[bytes, tuple[int, Any]]):
         self.key = object()
 
     def __missing__(self, token: bytes) -> tuple[int, Any]:
+        if token[0] == _BR_TABLE.number and len(token) == token[1] + 3 and token.isascii():
+            # No label takes more than a byte. There are many, and long ones.
+            action = self[token] = OTHER, (_BR_TABLE, (tuple(token[2:]),), None)
+            return action
         return self.learn(token, *decode_one(Reader(token)))
 
     def learn(self, token: bytes, row: Row, values: tuple[Any, ...]) -> tuple[int, Any]:
@@ -397,6 +402,7 @@ class OutlineMemo(dict[bytes, tuple[int, Any]]):
         return known
 
 
+_BR_TABLE = BY_NAME["br_table"]
 # Without a type.
 _PLAIN_BLOCK = BY_NAME["block"].opcode + b"\x40"
 _TRY = BY_NAME["try"].opcode[0]

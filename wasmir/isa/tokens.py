@@ -415,6 +415,8 @@ _LOCALS = re.compile(_counted(8, _LEB32 + _VALUE_TYPE), re.DOTALL).match
 
 def skip_locals(data: bytes, start: int, end: int) -> int:
     """Where the locals' declarations that begin at ``start`` end. Raises MalformedError."""
+    if start < end and not data[start]:
+        return start + 1
     known = _LOCALS(data, start, end)
     if known is not None:
         return known.end()
