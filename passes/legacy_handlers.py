@@ -185,7 +185,7 @@ class Plan(Scope):
         self.index = index
         #: Of a cleanup that will be hoisted: what throws the exception again. Such a plan has no
         #: handlers, but a landing as soon as it is made.
-        self.throw: list[Item] | None = None
+        self.throw: bytes | None = None
         self.landing: Landing | None = None
         self.handlers: list[Handler] = []
         #: What names the try as a label.

@@ -61,27 +61,25 @@ class Common:
     def __init__(self, module: Module, options: LegacyToExnref) -> None:
         self.module = module
         self.options = options
-        self.return_ = module.instr("return")
-        self.throw_ref = module.instr("throw_ref")
-        self.drop = module.instr("drop")
-        #: A handler that is nothing but a ``return``, and one that only drops an operand.
-        self.returns: list[Item] = [module.run([self.return_])]
-        self.drops = module.run([self.drop])
+        # As parts of runs, which is all that an outline has of them, too.
+        self.return_ = module.run([module.instr("return")])
+        self.throw_ref = module.run([module.instr("throw_ref")])
+        self.drop = module.run([module.instr("drop")])
+        #: A handler that is nothing but a ``return``.
+        self.returns: list[Item] = [self.return_]
         #: What the landings take and leave: by what the place takes, the tag, whether there is an
         #: exnref.
         self.landing_types: dict[tuple[BlockType | None, Tag | None, bool], BlockType] = {}
         #: What throws an exception again that is under so many operands.
-        self.throws: list[list[Item]] = [
-            [*[self.drop] * drops, self.throw_ref] for drops in range(_MOST_DROPS + 1)
-        ]
+        self.throws = [drops * self.drop + self.throw_ref for drops in range(_MOST_DROPS + 1)]
         #: What follows a run at the start of a handler, instead of ``rethrow``; ``None`` where the
         #: exception can't wait on the stack. Cleanup code comes again and again.
-        self.after: dict[bytes, list[Item] | None] = {}
+        self.after: dict[bytes, bytes | None] = {}
         #: Whether a function with such declarations has locals that must be set before they are
         #: read.
         self.unset: dict[bytes, bool] = {}
 
-    def throw_after(self, run: bytes) -> list[Item] | None:
+    def throw_after(self, run: bytes) -> bytes | None:
         """What :attr:`after` holds for a run, or would if the run were not too long for it."""
         drops = self.module.stack_effect((run,))
         fits = self.options.stack and drops <= _MOST_DROPS
@@ -141,7 +139,7 @@ class Planning:
         self.leaves: list[tuple[Try, list[Item], int, Scope | None, Handler | None]] = []
         #: Trys with nothing but a run in them, and a cleanup for which the exception can wait on
         #: the stack: the same, but with the region, and with what throws the exception again.
-        self.cleanups: list[tuple[Try, Region, int, Scope | None, Handler | None, list[Item]]] = []
+        self.cleanups: list[tuple[Try, Region, int, Scope | None, Handler | None, bytes]] = []
         #: What is active in each region, and the innermost handler around it.
         self.places: dict[Region, tuple[Scope | None, Handler | None]] = {}
         #: Handlers that keep the exception in a local, each with its number among those.
@@ -304,7 +302,7 @@ class Planning:
         like = likeness(handler) if self.options.share else None
         return None if like is None else (handler.tag and handler.tag.params, handler.ref, like)
 
-    def throw_behind(self, try_: Try, here: Region) -> list[Item] | None:
+    def throw_behind(self, try_: Try, here: Region) -> bytes | None:
         """What throws the exception again at the end of a cleanup that may be hoisted. That is what
         nearly every try has: one handler that takes everything, and is a run and a ``rethrow`` for
         which the exception can wait on the stack. ``None`` for any other try.
@@ -327,7 +325,7 @@ class Planning:
             return None
         return throw
 
-    def plan_cleanup(self, plan: Plan, throw: list[Item]) -> None:
+    def plan_cleanup(self, plan: Plan, throw: bytes) -> None:
         """What :meth:`plan_try` does, in less time, for a cleanup that can be hoisted."""
         try_ = plan.try_
         landing = plan.landing = self.cleanup_landing(
@@ -344,7 +342,7 @@ class Planning:
         region: Region,
         scope: Scope | None,
         outer: Handler | None,
-        throw: list[Item],
+        throw: bytes,
     ) -> Landing:
         """The landing for the cleanup of a try that stands in a region, in a scope and a handler:
         one that is there already, or one that gets the run and what throws the exception again.
@@ -359,7 +357,7 @@ class Planning:
         if landing is None or (
             region is not home and landing.number < self.least_number(region, outer, home)
         ):
-            items[1:] = self.known_throw(throw, scope) if self.options.jump else throw
+            items[1:] = self.known_throw(throw, scope) if self.options.jump else (throw,)
             landing = self.new_landing(None, True, items, home, tail)
             if self.options.share:
                 tail.alike[run] = landing
@@ -499,7 +497,7 @@ class Planning:
             return
         while len(handlers) > 1:
             handler = handlers[-2]
-            drops = self.common.drops * handler.arity
+            drops = self.common.drop * handler.arity
             first = next(iter(content(handler.items)), b"")
             payload_dropped = isinstance(first, bytes) and first.startswith(drops)
             if not payload_dropped or likeness(handler, skip=len(drops)) != like:
@@ -521,7 +519,7 @@ class Planning:
             len(items) == 1
             and isinstance(first, bytes)
             and len(first) <= handler.arity
-            and not first.strip(self.common.drops)
+            and not first.strip(self.common.drop)
         )
 
     def direct_target(self, handler: Handler) -> Label | None:
@@ -577,13 +575,14 @@ class Planning:
         handler.free += 1
         self.slots = max(self.slots, handler.free)
 
-    def known_throw(self, throw: list[Item], scope: Scope | None) -> list[Item]:
+    def known_throw(self, throw: bytes, scope: Scope | None) -> list[Item]:
         """What throws the exception under so many operands; or a branch to where it would go."""
         handler = self.known_handler(scope)
         if handler is None:
-            return throw
+            return [throw]
+        branch = Br(self.use(handler.label))
         # A branch takes what it needs from under nothing, and drops the rest.
-        return [*(throw[:-1] if handler.ref else ()), Br(self.use(handler.label))]
+        return [throw.removesuffix(self.common.throw_ref), branch] if handler.ref else [branch]
 
     def known_handler(self, scope: Scope | None) -> Handler | None:
         """The handler that takes whatever is thrown in a scope, where branches may go there."""
