@@ -108,6 +108,28 @@ def test_reading_declares_nothing() -> None:
     assert opened.to_bytes() == data
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda opened: setattr(opened.globals[0], "init", opened.const(ops.i32.const(8))),
+        lambda opened: opened.exports.remove(opened.exports.find("g")),
+        lambda opened: opened.elements.remove(opened.elements[0]),
+    ],
+)
+def test_validation_knows_what_will_be_declared(edit: Callable[[Module], None]) -> None:
+    """That something else was changed is no reason to declare what never was, and is said."""
+    bad = assembled(
+        """(module (func $f) (func $h ref.func $f drop) (global (export "g") i32 (i32.const 7))
+             (table 1 funcref) (elem (i32.const 0) func))"""
+    )
+    assert validate(bad) is not None
+    opened = Module.from_bytes(bad)
+    edit(opened)
+    assert validate(opened.to_bytes()) is not None
+    with pytest.raises(InvalidError, match="undeclared function reference"):
+        opened.validate()
+
+
 # Data
 
 

@@ -27,7 +27,7 @@ def undeclared(module: Module, edited: _Edited, known: set[int] | None) -> list[
     mentions: in the order of their indices. ``known`` are the numbers of those that any code refers
     to, where somebody has looked.
     """
-    if _lost(module):
+    if declarations_lost(module):
         # Code that nobody changed may now want what was declared.
         suspects = (each.code for each in module.functions if each.imported is None)
     elif module._takes_references:
@@ -89,25 +89,10 @@ def _declared(module: Module) -> set[Function]:
     return {each for each in found if isinstance(each, Function)}
 
 
-def declarations_lost(module: Module) -> bool:
-    """Whether something that declared a function in the input no longer does."""
-    exports = module._exports
-    if exports is not None:
-        now = {export.entity for export in exports}
-        if any(each._read[1] not in now for each in exports._all_read):
-            return True
-    for name in ("elem", "global", "table"):
-        space = module._spaces.get(name)
-        if space is None:
-            continue
-        for entity in space._numbered[: space._read_count]:
-            if entity.is_removed or entity._read != entity._state():
-                return True
-    return False
-
-
-def _lost(module: Module) -> set[Function]:
-    """The functions that something declared in the input and nothing declares now."""
+def declarations_lost(module: Module) -> set[Function]:
+    """The functions that something declared in the input and nothing declares now. Where there are
+    any, all that code refers to is declared when the module is written.
+    """
     before: set[Any] = set()
     exports = module._exports
     if exports is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from wasmir.errors import InvalidError
@@ -249,9 +250,14 @@ class Context:
 
     def will_declare(self, function: Function) -> bool:
         """Whether writing the module declares what this function takes references to."""
+        return not function.is_raw or self._declares_all
+
+    @cached_property
+    def _declares_all(self) -> bool:
+        """Whether it does so for all functions: something that declared one no longer does."""
         from wasmir.ir.codec import codec
 
-        return not function.is_raw or codec().declarations_lost(self.module)
+        return bool(codec().declarations_lost(self.module))
 
     def check_mutable(self, field: FieldType, what: str) -> None:
         if not field.mutable:
