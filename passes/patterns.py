@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from fnmatch import translate
 from typing import TYPE_CHECKING, TypeVar
 
-from wasmir import Function, PassError
+from wasmir import Function, PassError, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -67,8 +66,7 @@ def unknown(glob: str, names: Iterable[str]) -> str:
 
 def near(glob: str, names: Iterable[str]) -> str:
     """The names that somebody may have meant by a glob that fits none, to be put behind."""
-    found = get_close_matches(glob.strip("*"), sorted(set(names)), n=3)
-    return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""
+    return suggestion(glob.strip("*?"), names, most=3)
 
 
 def listed(option: str, words: str, known: Iterable[str]) -> list[str]:
@@ -79,6 +77,6 @@ def listed(option: str, words: str, known: Iterable[str]) -> list[str]:
     allowed = list(known)
     for word in words.split():
         if word not in allowed:
-            hint = near(word, allowed) or f"; there are: {', '.join(allowed)}"
+            hint = suggestion(word, allowed) or f"; there are: {', '.join(allowed)}"
             raise PassError(f"{option}: there is no {word!r}{hint}")
     return words.split()

@@ -15,12 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.manifest import find
-from wasmir import Module, Pass, PassError, PassReport, Pipeline
+from wasmir import Module, Pass, PassError, PassReport, Pipeline, suggestion
 from wasmir.cli import cli
 from wasmir.fleet import RECORD
 from wasmir.passes import LegacyToExnref
 from wasmir.pipeline.scripts import load_script
-from wasmir.suggest import suggestion
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -181,6 +180,8 @@ def test_until() -> None:
 
 def test_suggestions() -> None:
     assert suggestion("GC", ["gc", "strip"]) == "; did you mean 'gc'?"
+    assert suggestion("man", ["main", "mane"]) == "; did you mean 'mane'?"
+    assert suggestion("man", ["main", "mane"], most=3) == "; did you mean 'mane' or 'main'?"
     assert suggestion("zzz", ["gc", "strip"]) == ""
     assert suggestion("zzz", ["strip", "gc"], listed=True) == "; there are: gc, strip"
     many = [f"p{at:02}" for at in range(30)]

@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from wasmir.ir.walk import RawInstr, instructions, skeleton, walk
     from wasmir.isa.table import Row, Trait
     from wasmir.pipeline import Mapped, Pass, PassReport, Pipeline
+    from wasmir.suggest import suggestion
     from wasmir.summary import exception_dialect
     from wasmir.types import (
         ANYREF,
@@ -156,6 +157,7 @@ _HOMES = {
     "wasmir.ir.walk": "RawInstr instructions skeleton walk",
     "wasmir.isa.table": "Row Trait",
     "wasmir.pipeline": "Mapped Pass PassReport Pipeline",
+    "wasmir.suggest": "suggestion",
     "wasmir.summary": "exception_dialect",
     "wasmir.types": (
         "ANYREF EXNREF EXTERNREF F32 F64 FUNCREF I32 I64 V128 AbstractHeap ArrayType Concrete "
@@ -287,6 +289,7 @@ __all__ = [
     "ops",
     "row_of",
     "skeleton",
+    "suggestion",
     "terminates",
     "walk",
 ]

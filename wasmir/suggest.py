@@ -13,9 +13,10 @@ _LISTED = 24
 """So many names are listed where none comes near."""
 
 
-def suggestion(text: str, known: Iterable[str], *, listed: bool = False) -> str:
-    """``"; did you mean 'name'?"``, to be put behind what is wrong with ``text``; empty where no
-    known name comes near, or, if so asked, with all that is ``listed``.
+def suggestion(text: str, known: Iterable[str], *, most: int = 1, listed: bool = False) -> str:
+    """``"; did you mean 'name'?"``, to be put behind what is wrong with ``text``, with the ``most``
+    names that come near; empty where no known name does, or, if so asked, with all that is
+    ``listed``.
     """
     from difflib import get_close_matches
 
@@ -23,9 +24,9 @@ def suggestion(text: str, known: Iterable[str], *, listed: bool = False) -> str:
     # What comes near but for the case is meant, however short it is.
     folded = {name.casefold(): name for name in reversed(names)}
     same = folded.get(text.casefold())
-    near = [same] if same is not None else get_close_matches(text, names, 1)
+    near = [same] if same is not None else get_close_matches(text, names, most)
     if near:
-        return f"; did you mean {near[0]!r}?"
+        return f"; did you mean {' or '.join(map(repr, near))}?"
     if not listed:
         return ""
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""

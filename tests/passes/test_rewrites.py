@@ -103,6 +103,10 @@ BAD = [
     ('rename{modules="en=e"}', "rename: modules: nothing is called 'en'; did you mean 'env'?"),
     ("snip", "snip: it doesn't say functions=, whose code it is about"),
     ("snip{functions=mai}", "snip: functions: nothing is called 'mai'; did you mean 'main'?"),
+    (
+        'snip{functions="*MAIN?"}',
+        "snip: functions: nothing is called '*MAIN?'; did you mean 'main'",
+    ),
     ("snip{functions=main,how=x}", "snip: how: there is no 'x'; there are: trap, throw"),
     ('snip{functions=main,how="trap throw"}', "snip: how is one of trap, throw, not 'trap throw'"),
     ("snip{functions=env.f}", 'an import has no code to snip (in function 0 "f")'),
