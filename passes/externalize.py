@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from wasmir import Pass, PassError, PassReport
+from wasmir import Pass, PassError, PassReport, free_name
 from wasmir.passes.patterns import chosen, functions_called
 from wasmir.passes.tree import refuse_object
 
@@ -32,7 +32,8 @@ class Externalize(Pass):
 
     This is what happens to each: its code goes, with its locals, the names of these, of labels, and
     branch hints in it. It becomes the last import, of the same type, from ``module``, under its
-    name in the name section, or else that of its first export. It keeps its name, its exports and
+    name in the name section, or else that of its first export; a second one of that name as
+    ``name_2``, and so on, which the report notes. It keeps its name, its exports and
     its places in tables: who calls it, refers to it or exports it, does so still, and gets what is
     imported. What only it needed stays, for ``gc`` to drop; what it needs of the module, as memory
     that it reads, whoever provides it has to get at by himself. Nothing says that what is provided
@@ -41,8 +42,8 @@ class Externalize(Pass):
     ``functions`` are globs of names, of the name section or of exports, separated by blanks;
     imports among them stay what they are. ``keep`` are globs of those that stay defined.
 
-    Raises PassError where no functions are given, for a glob that fits nothing, and for two
-    functions that would be one import; UnsupportedError for an object file.
+    Raises PassError where no functions are given, for a glob that fits nothing, and for a function
+    that would be what the module imports by that name already; UnsupportedError for an object file.
     """
 
     name: ClassVar[str] = "externalize"
@@ -60,27 +61,46 @@ class Externalize(Pass):
             raise PassError(f"{self.name}: it doesn't say functions=, which are to be imported")
         refuse_object(module)
         module.read_all()
-        names = self._names(module)
+        given = self._given(module)
+        names = self._told_apart(module, given)
+        for function, name in names.items():
+            if name != given[function]:
+                report.notes.append(
+                    f"of several functions {given[function]!r}, function {function.index} is "
+                    f"imported as {self.module}.{name}"
+                )
         for function, name in names.items():
             function.make_import(self.module, name)
         if names:
             report.counts["functions"] = len(names)
         return report
 
-    def _names(self, module: Module) -> dict[Function, str]:
-        """What each function that becomes an import will be called."""
+    def _given(self, module: Module) -> dict[Function, str]:
+        """The functions that become imports, with what each is called."""
         named = list(functions_called(module))
         functions = chosen(f"{self.name}: functions", self.functions, named)
         kept = set(chosen(f"{self.name}: keep", self.keep, named)) if self.keep else set()
         first = {function: name for name, function in reversed(named)}
-        names = {
+        return {
             function: first[function]
             for function in functions
             if function.imported is None and function not in kept
         }
-        taken = {(each.module, each.name) for each in module.imports}
-        for name in names.values():
-            if (self.module, name) in taken:
-                raise PassError(f"{self.name}: {self.module}.{name} would be two imports")
-            taken.add((self.module, name))
+
+    def _told_apart(self, module: Module, given: dict[Function, str]) -> dict[Function, str]:
+        """What each is imported as. A name that only one has stays with it."""
+        there = {each.name for each in module.imports if each.module == self.module}
+        for name in given.values():
+            if name in there:
+                raise PassError(
+                    f"{self.name}: {self.module}.{name} is imported already, and may be something "
+                    "else; module= gives another module to import from"
+                )
+        taken = there | set(given.values())
+        names: dict[Function, str] = {}
+        seen: set[str] = set()
+        for function, name in given.items():
+            names[function] = free_name(name, taken) if name in seen else name
+            seen.add(name)
+            taken.add(names[function])
         return names

@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from wasmir.ir.local import Local, default_of
     from wasmir.ir.memory import Memory
     from wasmir.ir.module import Module
+    from wasmir.ir.names import free_name
     from wasmir.ir.offsets import Frame, FunctionOffsets, OffsetMap
     from wasmir.ir.outline import Context, Opened, Region, Site, Survey
     from wasmir.ir.place import Place, row_of
@@ -142,6 +143,7 @@ _HOMES = {
     "wasmir.ir.local": "Local default_of",
     "wasmir.ir.memory": "Memory",
     "wasmir.ir.module": "Module",
+    "wasmir.ir.names": "free_name",
     "wasmir.ir.offsets": "Frame FunctionOffsets OffsetMap",
     "wasmir.ir.outline": "Context Opened Region Site Survey",
     "wasmir.ir.place": "Place row_of",
@@ -284,6 +286,7 @@ __all__ = [
     "exception_dialect",
     "extract",
     "falls_through",
+    "free_name",
     "instructions",
     "merge",
     "ops",

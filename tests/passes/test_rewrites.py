@@ -113,7 +113,7 @@ BAD = [
     ("snip{functions=main,how=throw}", "it exports something else as __wasmir_snipped"),
     ("externalize", "externalize: it doesn't say functions=, which are to be imported"),
     ("externalize{functions=mane}", "externalize: functions: nothing is called 'mane'; did you"),
-    ('externalize{functions="main g"}', "externalize: env.g would be two imports"),
+    ('externalize{functions="main g"}', "externalize: env.g is imported already"),
     ("reorder-functions{by=us}", "reorder-functions: by: there is no 'us'; did you mean 'uses'?"),
     (
         'reorder-functions{by="size name"}',
@@ -134,6 +134,28 @@ def test_what_makes_no_sense_is_refused(passes: str, message: str) -> None:
     with pytest.raises(WasmError, match=re.escape(message)):
         pass_.run(module)
     assert module.to_bytes() == data
+
+
+def test_imports_made_of_functions_of_one_name_are_told_apart() -> None:
+    module = Module.from_bytes(
+        assembled(
+            """(module (import "env" "g_3" (func)) (func) (func $g_2) (func)
+              (func (export "f") call 1 call 2 call 3))"""
+        )
+    )
+    module.functions[1].name = module.functions[3].name = "g"
+    [report] = Pipeline.parse("externalize{functions=g*}").run(module)
+    after = module.to_bytes()
+    assert validate(after) is None
+    # By index: calls go where they went.
+    again = Module.from_bytes(after)
+    assert [each.name for each in again.imports] == ["g_3", "g", "g_2", "g_4"]
+    assert report.notes == [
+        "of several functions 'g', function 3 is imported as env.g_4",
+    ]
+    assert report.counts == {"functions": 3}
+    Pipeline.parse("externalize{functions=g*}").run(again)
+    assert again.to_bytes() == after
 
 
 @pytest.mark.parametrize(

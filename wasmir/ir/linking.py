@@ -14,6 +14,7 @@ from wasmir.ir.global_ import Global
 from wasmir.ir.importer import Importer
 from wasmir.ir.memory import Memory
 from wasmir.ir.module import Module
+from wasmir.ir.names import free_name
 from wasmir.ir.space import Importable
 from wasmir.ir.table import Table
 from wasmir.isa.table import BY_NAME
@@ -69,11 +70,8 @@ def extract(
     def named(entity: Importable, where: str) -> str:
         """What an entity is called, told apart from others that are called so."""
         base = exported.get(entity, entity.name)
-        name = base = f"{entity.space}_{entity.index}" if base is None else base
-        number = 1
-        while name in taken[where]:
-            number += 1
-            name = f"{base}_{number}"
+        base = f"{entity.space}_{entity.index}" if base is None else base
+        name = free_name(base, taken[where])
         taken[where].add(name)
         return name
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from wasmir.ir.checks import check_name
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from wasmir.ir.function import Function
     from wasmir.ir.space import Entity
     from wasmir.ir.type import Type
 
-__all__ = ["INDIRECT", "SUBSECTIONS", "NameMap", "Names"]
+__all__ = ["INDIRECT", "SUBSECTIONS", "NameMap", "Names", "free_name"]
 
 NameMap: TypeAlias = dict[int, str]
 
@@ -38,6 +40,15 @@ SUBSECTIONS = {
 
 INDIRECT = {"local": "func", "label": "func", "field": "type", "param": "type"}
 """Spaces that there are many of: one for each entity of another space."""
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """The name itself, or else the first of ``name_2``, ``name_3``, ... that isn't taken."""
+    found, number = name, 1
+    while found in taken:
+        number += 1
+        found = f"{name}_{number}"
+    return found
 
 
 class Names:
