@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from wasmir import Entity, Module
 
-__all__ = ["called", "chosen", "functions_called", "listed", "near", "unknown"]
+__all__ = ["called", "chosen", "functions_called", "listed", "near", "sought", "unknown"]
 
 T = TypeVar("T")
 
@@ -45,15 +45,24 @@ def chosen(option: str, globs: str, named: Iterable[tuple[str, T]]) -> list[T]:
 
     Raises PassError for a glob that nothing is called, with what is called something like it.
     """
+    found, missed = sought(globs, named)
+    if missed:
+        raise PassError(f"{option}: {missed[0]}")
+    return found
+
+
+def sought(globs: str, named: Iterable[tuple[str, T]]) -> tuple[list[T], list[str]]:
+    """The same, with what there is to say of globs that nothing is called."""
     known = list(named)
     found: dict[T, None] = {}
+    missed: list[str] = []
     for glob in globs.split():
         matches = re.compile(translate(glob)).match
         matching = [thing for name, thing in known if matches(name)]
         if not matching:
-            raise PassError(f"{option}: {unknown(glob, (name for name, _ in known))}")
+            missed.append(unknown(glob, (name for name, _ in known)))
         found.update(dict.fromkeys(matching))
-    return [thing for thing in dict.fromkeys(thing for _, thing in known) if thing in found]
+    return [thing for thing in dict.fromkeys(thing for _, thing in known) if thing in found], missed
 
 
 def unknown(glob: str, names: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from fnmatch import translate
 from typing import TYPE_CHECKING, ClassVar
 
 from wasmir import Pass, PassReport
-from wasmir.passes.patterns import chosen
+from wasmir.passes.patterns import sought
 
 if TYPE_CHECKING:
     from wasmir import Custom, Module
@@ -38,7 +38,9 @@ class Strip(Pass):
     same: ``strip{sections=*,keep=dylink.0}``. Some sections mean something to linkers, loaders and
     engines: ``dylink.0``, ``linking``, ``reloc.*``, ``target_features``, ``metadata.code.*``.
 
-    Raises PassError for a glob that fits nothing.
+    A glob that fits nothing is noted in the report, in case it is misspelt, and no error: a module
+    without such a section is what was asked for, and so this can be done again, and to many modules
+    of which not each has all of the sections.
     """
 
     name: ClassVar[str] = "strip"
@@ -50,18 +52,24 @@ class Strip(Pass):
     keep: str = field(default="", metadata={"help": "globs of sections that stay all the same"})
 
     def run(self, module: Module) -> PassReport:
-        """Leave them out, or raise and leave the module as it was."""
+        """Leave them out."""
         report = PassReport(self.name)
         named = [(custom.name, custom) for custom in module.customs]
-        gone: list[Custom] = []
         if self.sections:
-            gone = chosen(f"{self.name}: sections", self.sections, named)
+            gone = self._sought("sections", named, report)
         else:
             usual = re.compile("|".join(map(translate, _FOR_PEOPLE.split()))).match
             gone = [custom for name, custom in named if usual(name)]
-        kept = chosen(f"{self.name}: keep", self.keep, named) if self.keep else []
+        kept = self._sought("keep", named, report)
         for custom in gone:
             if custom not in kept:
                 module.remove_custom(custom)
                 report.counts["sections"] = report.counts.get("sections", 0) + 1
         return report
+
+    def _sought(
+        self, option: str, named: list[tuple[str, Custom]], report: PassReport
+    ) -> list[Custom]:
+        found, missed = sought(getattr(self, option), named)
+        report.notes += [f"{option}: {each}" for each in missed]
+        return found
