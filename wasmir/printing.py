@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wasmir.errors import InvalidError
 from wasmir.ir.files import whole_file
 from wasmir.ir.fork import default_jobs
+from wasmir.ir.imports import ExternKind
 from wasmir.pipeline import track
 from wasmir.suggest import suggestion
 from wasmir.text import Style, chunks, field_of, write
@@ -45,7 +46,7 @@ def find_function(module: Module, text: str) -> Function:
         return module.functions[index]
     exported = module.exports.find(text)
     found = [each for each in module.functions if each.name == text]
-    if exported is not None and exported.kind.space == "func":
+    if exported is not None and exported.kind is ExternKind.FUNC:
         function: Any = exported.entity
         if not found or found == [function]:
             return function  # type: ignore[no-any-return]
@@ -60,7 +61,7 @@ def find_function(module: Module, text: str) -> Function:
 
 def _like(module: Module, text: str) -> str:
     names = {each.name for each in module.functions} - {None}
-    names.update(each.name for each in module.exports if each.kind.space == "func")
+    names.update(each.name for each in module.exports if each.kind is ExternKind.FUNC)
     return suggestion(text, filter(None, names))
 
 

@@ -10,6 +10,7 @@ from wasmir.features import EXTENDED_CONST
 from wasmir.ir.codec import codec
 from wasmir.ir.const import Const
 from wasmir.ir.global_ import Global
+from wasmir.ir.imports import ExternKind
 from wasmir.ir.segment import REF_FUNC
 from wasmir.ir.type import Type
 from wasmir.types import (
@@ -93,6 +94,7 @@ def summarize(
         seen = codec().count_instructions(function)
         rows.update(seen)
         with_handlers += any(row.name in ("try", "try_table") for row in seen)
+    imported = Counter(each.kind for each in module.imports)
     return Summary(
         size=len(module.source),
         sections=[_section(module, section) for section in module.sections],
@@ -100,10 +102,7 @@ def summarize(
         instructions=sum(rows.values()),
         exceptions=_exceptions(rows, with_handlers),
         features=sorted(_features(module, rows)),
-        imports={
-            kind.name.lower(): count
-            for kind, count in sorted(Counter(each.kind for each in module.imports).items())
-        },
+        imports={kind.value: imported[kind] for kind in ExternKind if kind in imported},
     )
 
 

@@ -435,7 +435,7 @@ def test_a_module_from_nothing() -> None:
     assert again.to_bytes() == data
     assert [each.name for each in again.functions] == [None, "main", "thrower"]
     assert again.functions.named("main") is again.functions[1]
-    assert [each.kind.name for each in again.exports] == ["TABLE", "MEMORY", "TAG", "FUNC"]
+    assert [each.kind for each in again.exports] == ["table", "memory", "tag", "func"]
     for function in defined(again):
         function.body.expand()
     assert again.to_bytes() == data

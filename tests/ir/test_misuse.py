@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from wasmir import (
     I32,
     Data,
     Element,
+    ExternKind,
     Function,
     FuncType,
     GlobalType,
@@ -240,6 +242,35 @@ def test_misuse(what: str) -> None:
     ]
     assert [str(each) for each in after.imports] == [str(each) for each in before.imports]
     assert [each.name for each in after.exports] == [each.name for each in before.exports]
+
+
+def test_a_kind_is_compared_with_kinds_only() -> None:
+    """``"function"`` would be false of everything, and nobody would notice."""
+    module = Module.from_bytes(assembled(TEXT))
+    for named in (module.imports[0], module.exports.find("f")):
+        assert named
+        kind: Any = named.kind
+        assert kind == "func"
+        assert "func" == kind  # noqa: SIM300 - the other way round
+        assert kind != "memory"
+        assert kind in {"func", "table"}
+        assert kind not in ("memory", "tag")
+        assert kind != 0
+        assert module.space(kind) is module.functions
+        assert str(kind) == f"{kind}" == "func"
+        for wrong in ("function", "Func", "FUNC", ""):
+            with pytest.raises(ValueError, match=f"of kind {wrong!r}; there are: func, table"):
+                assert kind == wrong
+            with pytest.raises(ValueError, match="of kind"):
+                assert kind != wrong
+            with pytest.raises(ValueError, match="of kind"):
+                assert wrong == kind
+            with pytest.raises(ValueError, match="of kind"):
+                assert kind in (wrong, "func")
+        assert kind is ExternKind.FUNC
+    assert [each.code for each in ExternKind] == [0, 1, 2, 3, 4]
+    assert pickle.loads(pickle.dumps(ExternKind.TAG)) is ExternKind.TAG  # noqa: S301 - ours
+    assert ExternKind("memory") is ExternKind.MEMORY
 
 
 @pytest.mark.parametrize("use", [lambda m: m.exports[0], lambda m: m.imports[0]])

@@ -239,6 +239,7 @@ def _type_at(module: Module, index: int) -> Type:
 
 _COMPACT_ITEMS = 0x7F
 _COMPACT_NAMES = 0x7E
+_KINDS = {kind.code: kind for kind in ExternKind}
 
 
 def read_imports(module: Module) -> list[Import]:
@@ -290,16 +291,16 @@ def _read_extern(module: Module, reader: Reader, module_name: str, name: str | N
     entity: Function | Table | Memory | Global | Tag
     # Bit 5 marks an exact function import (custom-descriptors).
     exact = code == 0x20
-    kind = ExternKind.FUNC if exact else code
-    if kind == ExternKind.FUNC:
+    kind = ExternKind.FUNC if exact else _KINDS.get(code)
+    if kind is ExternKind.FUNC:
         entity = Function(module, _type_at(module, reader.u32()), 0)
-    elif kind == ExternKind.TABLE:
+    elif kind is ExternKind.TABLE:
         entity = Table(_read_table_type(module, reader))
-    elif kind == ExternKind.MEMORY:
+    elif kind is ExternKind.MEMORY:
         entity = Memory(MemoryType(read_limits(reader, memory=True)))
-    elif kind == ExternKind.GLOBAL:
+    elif kind is ExternKind.GLOBAL:
         entity = Global(_read_global_type(module, reader))
-    elif kind == ExternKind.TAG:
+    elif kind is ExternKind.TAG:
         entity = Tag(_read_tag_type(module, reader))
     else:
         raise reader.error("malformed import kind", start)

@@ -180,7 +180,7 @@ class Spelling:
         writer.name(import_.module)
         writer.name(import_.name)
         entity = import_.entity
-        writer.byte(0x20 if import_.exact else import_.kind.value)
+        writer.byte(0x20 if import_.exact else import_.kind.code)
         match entity:
             case Function():
                 writer.unsigned(self.index("type", entity.type))
@@ -197,7 +197,7 @@ class Spelling:
     def export(self, export: Export) -> bytes:
         writer = Writer()
         writer.name(export.name)
-        writer.byte(export.kind.value)
+        writer.byte(export.kind.code)
         writer.unsigned(self.exported(export))
         return writer.getvalue()
 

@@ -6,7 +6,7 @@ Source: specification, Structure, "Imports" and "Exports".
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from enum import IntEnum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, overload
 
 from wasmir.ir.checks import check_is, check_name
@@ -20,22 +20,46 @@ if TYPE_CHECKING:
 __all__ = ["Export", "Exports", "ExternKind", "Import", "Imports"]
 
 
-class ExternKind(IntEnum):
-    """What is imported or exported; the value is the encoding."""
+class ExternKind(StrEnum):
+    """What is imported or exported; the value is the name of its index space, and so these are
+    the same: ``import_.kind is ExternKind.FUNC`` and ``import_.kind == "func"``.
 
-    FUNC = 0
-    TABLE = 1
-    MEMORY = 2
-    GLOBAL = 3
-    TAG = 4
+    Comparing it with what is no such name, as ``"function"``, is false whatever the module has, so
+    it raises ValueError.
+    """
+
+    FUNC = "func"
+    TABLE = "table"
+    MEMORY = "memory"
+    GLOBAL = "global"
+    TAG = "tag"
+
+    @property
+    def code(self) -> int:
+        """How it is encoded."""
+        return _CODES[self]
 
     @property
     def space(self) -> str:
         """The index space of such things."""
-        return self.name.lower()
+        return self.value
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str) and other not in _KINDS:
+            known = ", ".join(_KINDS)
+            raise ValueError(
+                f"nothing imported or exported is of kind {other!r}; there are: {known}"
+            )
+        return str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
 
 
-_KINDS = {kind.space: kind for kind in ExternKind}
+_KINDS = {str(kind.value): kind for kind in ExternKind}
+_CODES = {kind: code for code, kind in enumerate(ExternKind)}
 
 
 class Import:
