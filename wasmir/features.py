@@ -170,6 +170,8 @@ def feature_set(features: Iterable[Feature | str] | str) -> frozenset[Feature]:
         if isinstance(word, Feature):
             chosen.add(word)
             continue
+        if not isinstance(word, str):
+            raise TypeError(f"a feature or its name expected, not {type(word).__name__}")
         name = word.strip()
         removed = name.startswith("-")
         name = name.removeprefix("-")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wasmir.errors import MalformedError
 from wasmir.ir.bulk import bulk_work
+from wasmir.ir.checks import check_module
 from wasmir.ir.codec import codec
 from wasmir.ir.module import Module
 from wasmir.ir.names import SUBSECTIONS
@@ -69,6 +70,7 @@ class Sizes:
 
 def measure(module: Module) -> Sizes:
     """The sizes of a module as it would be written. Raises MalformedError, InvalidError."""
+    check_module(module)
     with bulk_work():
         module = Module.from_bytes(module.encode().data)
         functions = _without_lone_prefixes(list(_functions(module)))

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wasmir.features import EXTENDED_CONST
+from wasmir.ir.checks import check_module
 from wasmir.ir.codec import codec
 from wasmir.ir.const import Const
 from wasmir.ir.global_ import Global
@@ -86,6 +87,7 @@ def summarize(
 
     Raises MalformedError and InvalidError where the code can't be read.
     """
+    check_module(module)
     functions = module.functions
     defined = [function for function in functions if function.imported is None]
     rows: Counter[Row] = Counter()
@@ -110,6 +112,7 @@ def exception_dialect(module: Module) -> str:
     """The dialect of the first function that catches or rethrows anything: ``legacy``, ``exnref``,
     or ``none`` where no function does. Raises MalformedError.
     """
+    check_module(module)
     for function in module.functions:
         code = function.code if function.imported is None else b""
         if not any(opcode in code for opcode in _OPCODES):

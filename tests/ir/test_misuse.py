@@ -11,6 +11,7 @@ from tests.modules import assembled
 from wasmir import (
     I32,
     Data,
+    DyLink,
     Element,
     ExternKind,
     Function,
@@ -21,11 +22,15 @@ from wasmir import (
     Limits,
     MalformedError,
     Module,
+    Pipeline,
     Probe,
     RefType,
     UnsupportedError,
     Uses,
+    arity,
     basic_blocks,
+    default_of,
+    exception_dialect,
     extract,
     instructions,
     merge,
@@ -33,6 +38,9 @@ from wasmir import (
     skeleton,
     walk,
 )
+from wasmir.diff import compare
+from wasmir.graph import CallGraph, ControlFlow, dot_of_calls, dot_of_flow
+from wasmir.sizes import measure
 from wasmir.types import AbstractHeap
 
 if TYPE_CHECKING:
@@ -215,6 +223,78 @@ MISUSES: dict[str, tuple[type[Exception], str, Callable[[Any], object]]] = {
         "value types",
         lambda m: Injector(m).entry(lambda _: [], added_locals=["i32"]),  # type: ignore[list-item]
     ),
+    "validate: functions": (
+        TypeError,
+        "a function expected, not int",
+        lambda m: m.validate(only=[5]),
+    ),
+    "validate: another's": (ValueError, "another module", lambda m: m.validate(only=[stranger()])),
+    "validate: features": (TypeError, "a feature or its name", lambda m: m.validate(features=[5])),
+    "substitute: a mnemonic": (
+        ValueError,
+        "no instruction 'cal'; did you mean 'call'",
+        lambda m: m.substitute(["cal"], lambda _: None),
+    ),
+    "substitute: functions": (
+        TypeError,
+        "a function expected",
+        lambda m: m.substitute(["call"], lambda _: None, ["f"]),
+    ),
+    "functions_with": (TypeError, "a function", lambda m: m.functions_with("try", ["f"])),
+    "edit_functions": (TypeError, "a function", lambda m: m.edit_functions(print, ["f"])),
+    "instr": (ValueError, "no instruction 'i32.ad'; did you mean", lambda m: m.instr("i32.ad")),
+    "instr: 5": (ValueError, "no instruction 5", lambda m: m.instr(5)),
+    "const": (TypeError, "an instruction expected, not int", lambda m: m.const(5)),
+    "run": (TypeError, "an instruction expected, not str", lambda m: m.run(["nop"])),
+    "add_function": (TypeError, "function: type: a type", lambda m: m.add_function(5)),
+    "add_function: code": (
+        TypeError,
+        "an instruction expected",
+        lambda m: m.add_function(FuncType(), ["nop"]),
+    ),
+    "import_function": (TypeError, "a type", lambda m: m.import_function("env", "f", "i32")),
+    "import_tag": (TypeError, "value types", lambda m: m.import_tag("env", "f", ["i32"])),
+    "func_type": (TypeError, "parameters must be value types", lambda m: m.func_type(["i32"])),
+    "block_type": (TypeError, "results must be value types", lambda m: m.block_type([I32], [5])),
+    "add_type": (TypeError, "a SubType expected", lambda m: m.add_type(FuncType())),
+    "space": (
+        ValueError,
+        "no index space 'function'; there are: type",
+        lambda m: m.space("function"),
+    ),
+    "start": (TypeError, "a function", lambda m: setattr(m, "start", "f")),
+    "start: another's": (ValueError, "another", lambda m: setattr(m, "start", stranger())),
+    "add_custom: a name": (TypeError, "a name", lambda m: m.add_custom(5, b"")),
+    "add_custom": (TypeError, "bytes expected, not int", lambda m: m.add_custom("x", 5)),
+    "remove_custom": (TypeError, "a custom section", lambda m: m.remove_custom("name")),
+    "imports.remove": (TypeError, "an import expected", lambda m: m.imports.remove("log")),
+    "exports.remove": (TypeError, "an export expected", lambda m: m.exports.remove("f")),
+    "exports.remove_all": (TypeError, "an export", lambda m: m.exports.remove_all(["f"])),
+    "a function's type": (TypeError, "a type", lambda m: setattr(m.functions[1], "type", 5)),
+    "names of locals": (
+        TypeError,
+        "local names by number",
+        lambda m: setattr(m.functions[1], "local_names", ["n"]),
+    ),
+    "arity": (TypeError, "an instruction", lambda _: arity(5)),  # type: ignore[arg-type]
+    "default_of": (TypeError, "a value type", lambda _: default_of("i32")),  # type: ignore[arg-type]
+    "exception_dialect": (TypeError, "a module", lambda _: exception_dialect(b"")),  # type: ignore[arg-type]
+    "DyLink.of": (TypeError, "a module", lambda _: DyLink.of(b"")),  # type: ignore[arg-type]
+    "Pipeline.run": (TypeError, "a module", lambda _: Pipeline.parse("gc").run(None)),  # type: ignore[arg-type]
+    "Pipeline.run: verify": (
+        TypeError,
+        "one of Verify",
+        lambda m: Pipeline.parse("gc").run(m, verify=True),  # type: ignore[arg-type]
+    ),
+    "Pipeline.parse": (TypeError, "the text of", lambda _: Pipeline.parse(["gc"])),  # type: ignore[arg-type]
+    "Pipeline.from_toml": (TypeError, "the text of", lambda _: Pipeline.from_toml(b"")),  # type: ignore[arg-type]
+    "Pipeline": (TypeError, "a pass expected, not str", lambda _: Pipeline(("gc",))),  # type: ignore[arg-type]
+    "sizes.measure": (TypeError, "a module", lambda _: measure(b"")),  # type: ignore[arg-type]
+    "diff.compare": (TypeError, "a module", lambda m: compare(m, b"")),  # type: ignore[arg-type]
+    "graph.CallGraph": (TypeError, "a function", lambda m: CallGraph.of(m, ["f"])),  # type: ignore[list-item]
+    "graph.ControlFlow": (TypeError, "a function", lambda _: ControlFlow("f")),  # type: ignore[arg-type]
+    "graph.dot_of_flow": (TypeError, "a ControlFlow", lambda m: dot_of_flow(m.functions[1])),
+    "graph.dot_of_calls": (TypeError, "a CallGraph", dot_of_calls),
     "an image of a memory": (TypeError, "addresses", lambda m: m.memories[0].image()["a"]),
     "an image's bounds": (TypeError, "an address", lambda m: m.memories[0].image()["a":"b"]),
     "an image's bytes": (

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wasmir.binary.memo import memo_of
+from wasmir.ir.checks import row_named
 from wasmir.isa import tokens
 from wasmir.isa.strict import decode_one
-from wasmir.isa.table import BY_NAME, Trait
+from wasmir.isa.table import Trait
 from wasmir.wire import Reader
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def substitute(
     functions: Iterable[Function],
 ) -> list[Function]:
     """See :meth:`wasmir.ir.module.Module.substitute`."""
-    rows = [BY_NAME[name] for name in sorted(names)]
+    rows = [row_named(name) for name in sorted(names)]
     for row in rows:
         if not _SHAPES.isdisjoint(row.traits):
             raise ValueError(

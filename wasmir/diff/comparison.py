@@ -13,6 +13,7 @@ from wasmir.diff.matching import Matching, Side, blame
 from wasmir.diff.sequences import common_blocks, grouped, rising
 from wasmir.diff.vocabulary import Vocabulary
 from wasmir.ir.bulk import bulk_work
+from wasmir.ir.checks import check_module
 from wasmir.ir.custom import Custom
 from wasmir.ir.function import Function
 from wasmir.ir.names import INDIRECT
@@ -320,6 +321,8 @@ def compare(
     defined nor where it is mentioned. ``track`` wraps the functions, to show progress; errors say
     which module they are about by its label. Raises MalformedError, InvalidError.
     """
+    for module in (old, new):
+        check_module(module)
     with bulk_work():
         for module, label in ((old, labels[0]), (new, labels[1])):
             with blame(label):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wasmir.errors import WasmError
 from wasmir.ir import uses
 from wasmir.ir.bulk import bulk_work
+from wasmir.ir.checks import check_module, functions_of
 from wasmir.ir.codec import codec
 from wasmir.ir.function import Function
 from wasmir.isa.table import Trait
@@ -52,7 +53,8 @@ class CallGraph:
         """What the roots lead to, in so many steps; everything without roots. Functions are in the
         order of their indices. Raises MalformedError, InvalidError.
         """
-        start = list(module.functions) if roots is None else list(dict.fromkeys(roots))
+        check_module(module)
+        start = list(dict.fromkeys(functions_of(module, roots)))
         far = dict.fromkeys(start, 0)
         pending = deque(start)
         calls: list[Call] = []

@@ -6,6 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from wasmir.errors import UnsupportedError
+from wasmir.graph.calls import CallGraph
+from wasmir.graph.flow import ControlFlow
+from wasmir.ir.checks import check_is
 from wasmir.isa import tokens
 from wasmir.isa.table import BY_NAME
 from wasmir.text.code import Bodies
@@ -14,8 +17,7 @@ from wasmir.text.names import Identifiers
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wasmir.graph.calls import CallGraph
-    from wasmir.graph.flow import ControlFlow, FlowBlock
+    from wasmir.graph.flow import FlowBlock
     from wasmir.ir.function import Function
 
 __all__ = ["dot_of_calls", "dot_of_flow", "drawn", "instruction_texts"]
@@ -31,6 +33,7 @@ def dot_of_flow(flow: ControlFlow, *, lines: int | None = None) -> str:
     """The control flow of a function: a box for each block, with so many instructions of it as
     ``lines``; arrows for exceptions are red, and what can't be reached is grey.
     """
+    check_is(flow, ControlFlow, "a ControlFlow")
     texts = instruction_texts(flow.function)
     reachable = flow.reachable()
     at = 0
@@ -88,6 +91,7 @@ def dot_of_calls(graph: CallGraph) -> str:
     """Who calls whom: imports are ovals, references are dashed, and what calls through tables or
     references has two borders.
     """
+    check_is(graph, CallGraph, "a CallGraph")
     indirect = set(graph.indirect)
     drawing = []
     for function in graph.functions:

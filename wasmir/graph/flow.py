@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from wasmir.ir.checks import check_is
 from wasmir.ir.code import (
     Block,
     Br,
@@ -32,6 +33,7 @@ from wasmir.ir.code import (
     Try,
     TryTable,
 )
+from wasmir.ir.function import Function
 from wasmir.ir.seq import expand_list
 from wasmir.ir.tag import Tag
 from wasmir.isa.table import Trait
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wasmir.ir.code import Item, Label
-    from wasmir.ir.function import Function
     from wasmir.ir.seq import Instruction
 
 __all__ = ["ControlFlow", "Edge", "FlowBlock"]
@@ -112,6 +113,7 @@ class ControlFlow:
     """
 
     def __init__(self, function: Function) -> None:
+        check_is(function, Function, "a function")
         self.function = function
         builder = _Builder(function)
         builder.build()

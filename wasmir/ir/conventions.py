@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
+from wasmir.ir.checks import check_module
 from wasmir.wire import Reader, Writer
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class _View:
         ``Module.add_custom`` makes one; all of these may begin as a single zero, ``dylink.0``
         empty.
         """
+        check_module(module)
         custom = module.custom(cls.NAME)
         return None if custom is None else cls(custom)
 

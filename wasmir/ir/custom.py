@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from wasmir.ir.checks import check_is
+
 __all__ = ["Custom"]
 
 
@@ -26,7 +28,8 @@ class Custom:
 
     @data.setter
     def data(self, data: bytes) -> None:
-        self._data = data
+        check_is(data, (bytes, bytearray, memoryview), "bytes")
+        self._data = bytes(data)
 
     @property
     def changed(self) -> bool:

@@ -155,7 +155,10 @@ def row_arity(row: Row, immediates: tuple[Any, ...]) -> Arity:
 
 def arity(item: Instr | BrOn | Resume) -> Arity:
     """How many operands an instruction takes and gives. Raises like :func:`row_arity`."""
-    return row_arity(item.row, item.immediates)
+    row = getattr(item, "row", None)
+    if row is None:
+        raise TypeError(f"an instruction expected, not {type(item).__name__}")
+    return row_arity(row, item.immediates)
 
 
 def row_effect(row: Row, immediates: tuple[Any, ...]) -> int:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from wasmir.errors import InvalidError, UnsupportedError, WasmError
 from wasmir.ir.checks import check_is
 from wasmir.ir.codec import codec, printer
-from wasmir.ir.space import Importable
+from wasmir.ir.space import Importable, Sorts
+from wasmir.ir.type import Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from wasmir.ir.module import Module
     from wasmir.ir.offsets import Tracking
     from wasmir.ir.outline import Survey
-    from wasmir.ir.type import Type
     from wasmir.ir.wrap import Wrapper
     from wasmir.isa.table import Row
     from wasmir.types import FuncType, ValType
@@ -39,6 +39,8 @@ class Function(Importable):
     __slots__ = ("_body", "_code", "_end", "_start", "_type")
     space: ClassVar[str] = "func"
     what: ClassVar[str] = "function"
+
+    _sorts: ClassVar[Sorts] = {"_type": ((Type,), "a type")}
 
     def __init__(
         self, module: Module, type_: Type, number: int, start: int = 0, end: int = 0
@@ -63,6 +65,7 @@ class Function(Importable):
 
     @type.setter  # noqa: A003 - the property above is meant
     def type(self, type_: Type) -> None:
+        check_is(type_, Type, "a type")
         old, new = self._type.func, type_.func
         if new is None:
             raise InvalidError(f"type mismatch: type {type_} is no function type", str(self))

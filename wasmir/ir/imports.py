@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, overload
 
-from wasmir.ir.checks import check_is, check_name
+from wasmir.ir.checks import check_is, check_name, each_is
 from wasmir.ir.space import Importable, reordered
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ class Imports(Sequence[Import]):
 
     def remove(self, import_: Import) -> None:
         """Take an import out, with what it imports."""
+        check_is(import_, Import, "an import")
         self._module.space(import_.entity.space).remove(import_.entity)
 
     def reorder(self, imports: Iterable[Import]) -> None:
@@ -238,11 +239,13 @@ class Exports(Sequence[Export]):
         return export
 
     def remove(self, export: Export) -> None:
+        """Take an export out. Raises ValueError where it isn't one of these."""
+        check_is(export, Export, "an export")
         self._items.remove(export)
 
     def remove_all(self, exports: Iterable[Export]) -> None:
         """Take several out, at the cost of one."""
-        gone = set(exports)
+        gone = set(each_is(exports, Export, "an export"))
         self._items[:] = [each for each in self._items if each not in gone]
 
     def reorder(self, exports: Iterable[Export]) -> None:

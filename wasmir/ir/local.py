@@ -24,8 +24,9 @@ def default_of(type_: ValType) -> Instr:
             return interned(BY_NAME["ref.null"], (type_.heap,))
         case NumType.V128:
             return interned(BY_NAME["v128.const"], (bytes(16),))
-        case _:
+        case NumType():
             return interned(BY_NAME[f"{type_}.const"], (0,))
+    raise TypeError(f"a value type expected, not {type(type_).__name__}")
 
 
 class Local(int):

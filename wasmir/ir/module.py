@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from wasmir.errors import MalformedError, StaleWarning
 from wasmir.ir.bulk import bulk_work
 from wasmir.ir.checkpoint import Checkpoint
-from wasmir.ir.checks import check_is, check_name
+from wasmir.ir.checks import check_is, check_name, each_is, functions_of, row_named, value_types
 from wasmir.ir.codec import Section, codec, printer, validator
 from wasmir.ir.imports import Exports, Imports
 from wasmir.ir.space import Entity, Space
@@ -208,6 +208,8 @@ class Module:
         """
         found = self._spaces.get(name)
         if found is None:
+            if name not in _SPACES:
+                raise ValueError(f"no index space {name!r}; there are: {', '.join(_SPACES)}")
             what, read = _SPACES[name]
             with bulk_work():
                 found = Space(self, what, getattr(codec(), read)(self))
@@ -297,6 +299,8 @@ class Module:
 
     @start.setter
     def start(self, function: Function | None) -> None:
+        if function is not None:
+            functions_of(self, [function])
         self._start = function
         self._start_is_read = True
 
@@ -313,15 +317,19 @@ class Module:
         """A new custom section, behind all other sections."""
         from wasmir.ir.custom import Custom
 
+        check_name(name)
         end = len(self.source)
         section = Section(0, end, end, end)
         custom = section.custom = Custom(name, b"")
-        custom.data = bytes(data)
+        custom.data = data
         self.sections.append(section)
         return custom
 
     def remove_custom(self, custom: Custom) -> None:
         """Leave a custom section out of what is written; names go with the section of names."""
+        from wasmir.ir.custom import Custom
+
+        check_is(custom, Custom, "a custom section")
         if custom is self.custom("name"):
             self._names = None
         self.sections = [section for section in self.sections if section.custom is not custom]
@@ -393,6 +401,8 @@ class Module:
         self.space("type")
         found = self._by_func_type.get(wanted)
         if found is None:
+            for types, what in ((wanted.params, "parameters"), (wanted.results, "results")):
+                value_types(what, types)
             found = self.add_type(SubType(wanted))
         return found
 
@@ -414,6 +424,7 @@ class Module:
         for type_ in group.types:
             type_._join(self, 0, None)
         definitions = define(group.types)
+        each_is(definitions, SubType, "a SubType")
         if len(definitions) != size:
             raise ValueError(f"{size} definitions are expected, not {len(definitions)}")
         for type_, definition in zip(group.types, definitions, strict=True):
@@ -438,7 +449,7 @@ class Module:
         from wasmir.ir.function import Function
 
         function = Function(self, self._type_of(type_), 0)
-        function._code = b"\0" + codec().encode_instrs(self, instrs) + b"\x0b"
+        function._code = b"\0" + self.run(instrs) + b"\x0b"
         return self._added(function, name, exported)
 
     def build(
@@ -526,9 +537,10 @@ class Module:
 
     def const(self, *instrs: Instr) -> Const:
         """A constant expression; :meth:`instr` and ``wasmir.ops`` make instructions."""
+        from wasmir.ir.code import Instr
         from wasmir.ir.const import Const
 
-        return Const(self, instrs)
+        return Const(self, each_is(instrs, Instr, "an instruction"))
 
     def import_function(
         self, module: str, name: str, type_: Type | FuncType, *, exact: bool = False
@@ -616,13 +628,14 @@ class Module:
     def instr(self, name: str, *immediates: Any) -> Instr:
         """The interned instruction with this mnemonic and these immediates, in row order."""
         from wasmir.ir.code import Instr
-        from wasmir.isa.table import BY_NAME
 
-        row = BY_NAME[name]
-        known = self._instrs.setdefault(name, {})
+        known = self._instrs.get(name)
+        if known is None:
+            row_named(name)
+            known = self._instrs[name] = {}
         found = known.get(immediates)
         if found is None:
-            found = known[immediates] = Instr(row, immediates)
+            found = known[immediates] = Instr(row_named(name), immediates)
         return found
 
     def stack_effect(self, items: Iterable[Item]) -> int:
@@ -654,7 +667,7 @@ class Module:
         shapes the tree (blocks and branches), MalformedError.
         """
         with bulk_work():
-            wanted = list(self.functions) if functions is None else functions
+            wanted = functions_of(self, functions)
             return codec().substitute(self, frozenset(names), choose, wanted)
 
     def functions_with(
@@ -668,7 +681,7 @@ class Module:
 
         if mnemonic not in OUTLINED:
             raise ValueError(f"outlines may hide {mnemonic!r}; they show {sorted(OUTLINED)}")
-        return codec().having(self.functions if functions is None else functions, mnemonic)
+        return codec().having(functions_of(self, functions), mnemonic)
 
     def redirect(self, instead: Mapping[I, I]) -> list[Function]:
         """Let all that mentions some things (functions, globals, tables, ...; ``instead``'s keys)
@@ -704,9 +717,10 @@ class Module:
         """
         from wasmir.ir.edits import edit_functions
 
+        wanted = functions_of(self, functions)
         if functions is None:
-            functions = (each for each in self.functions if each.imported is None)
-        return edit_functions(self, edit, list(functions), jobs, track)
+            wanted = [each for each in wanted if each.imported is None]
+        return edit_functions(self, edit, wanted, jobs, track)
 
     def checkpoint(self) -> Checkpoint:
         """The state to come back to by :meth:`rollback`. Settles every open body."""
@@ -727,4 +741,12 @@ class Module:
 
     def run(self, instrs: Iterable[Instr]) -> bytes:
         """The run that straight-line instructions make."""
-        return codec().encode_instrs(self, instrs)
+        given = tuple(instrs)
+        try:
+            return codec().encode_instrs(self, given)
+        except AttributeError:
+            # Looked at only now: this is called very often.
+            from wasmir.ir.code import Instr
+
+            each_is(given, Instr, "an instruction")
+            raise

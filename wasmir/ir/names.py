@@ -6,9 +6,10 @@ Source: specification, Appendix, "Custom Sections", and the extended-name-sectio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
-from wasmir.ir.checks import check_name
+from wasmir.ir.checks import check_is, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -102,6 +103,7 @@ class Names:
 
     def give_inside(self, space: str, entity: Function | Type, names: NameMap) -> None:
         """Replace the names of what is numbered within an entity."""
+        check_is(names, Mapping, f"{space} names by number")
         if names == self.inside(space, entity):
             return
         for name in names.values():

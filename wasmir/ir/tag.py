@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from wasmir.ir.space import Importable
+from wasmir.ir.space import Importable, Sorts
+from wasmir.ir.type import Type
 
 if TYPE_CHECKING:
-    from wasmir.ir.type import Type
     from wasmir.types import ValType
 
 __all__ = ["Tag"]
@@ -20,6 +20,7 @@ class Tag(Importable):
     space: ClassVar[str] = "tag"
     what: ClassVar[str] = "tag"
     _fields = ("type",)
+    _sorts: ClassVar[Sorts] = {"type": ((Type,), "a type")}
 
     def __init__(self, type_: Type) -> None:
         self.type = type_

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from wasmir.errors import PassError
+from wasmir.ir.checks import check_is, check_module, each_is
 from wasmir.pipeline.passes import Pass, PassReport, find_pass, is_built_in, track, use_cores
 from wasmir.suggest import suggestion
 
@@ -81,6 +82,9 @@ class Pipeline:
 
     passes: tuple[Pass, ...] = ()
 
+    def __post_init__(self) -> None:
+        each_is(self.passes, Pass, "a pass")
+
     @classmethod
     def parse(cls, text: str, *, passes: Iterable[type[Pass]] = ()) -> Pipeline:
         """A pipeline from its text. ``passes`` are known beside those that are built in and those
@@ -88,6 +92,7 @@ class Pipeline:
         """
         from wasmir.pipeline.text import parse
 
+        check_is(text, str, "the text of a pipeline")
         return cls(tuple(parse(text, _finder(passes))))
 
     @classmethod
@@ -99,6 +104,7 @@ class Pipeline:
         """
         from wasmir.pipeline.toml import parse
 
+        check_is(text, str, "the text of a pipeline")
         return cls(tuple(parse(text, _finder(passes), source)))
 
     @classmethod
@@ -152,6 +158,8 @@ class Pipeline:
         """Like :meth:`run`, with the module as it is written then: the reports are about that, so
         it is there anyway.
         """
+        check_module(module)
+        check_is(verify, Verify, "one of Verify")
         encoded = module.encode()
         if not self.passes:
             return [], encoded

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wasmir.errors import DialectWarning, WasmError
 from wasmir.features import ALL, feature_set
 from wasmir.ir.bulk import bulk_work
+from wasmir.ir.checks import functions_of
 from wasmir.ir.fork import divided, fork, may_fork
 from wasmir.validate.code import Code
 from wasmir.validate.module import Sections
@@ -41,6 +42,7 @@ def find_errors(
     """The errors of a module, at most one for what is outside of functions, after which no function
     is looked at, and one for each function, in order.
     """
+    chosen = None if only is None else functions_of(module, only)
     allowed = ALL if features is None else feature_set(features)
     try:
         with bulk_work():
@@ -50,7 +52,7 @@ def find_errors(
     except WasmError as error:
         yield error
         return
-    wanted = module.functions if only is None else only
+    wanted = module.functions if chosen is None else chosen
     functions = [function for function in wanted if function.imported is None]
     dialects: set[str] = set()
     with bulk_work():
