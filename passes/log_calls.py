@@ -21,7 +21,7 @@ from wasmir import (
     ops,
     terminates,
 )
-from wasmir.passes.boundary import Dialect, chosen_dialect, used_dialect
+from wasmir.passes.boundary import chosen_dialect, used_dialect
 from wasmir.passes.selection import chosen_functions, defined_functions, one_of
 from wasmir.passes.spill import Spill
 from wasmir.passes.tree import all_or_nothing, refuse_object
@@ -129,10 +129,9 @@ class _Log:
         self.by_reference = not options.functions.split()
         self.numbers = {each: index for index, each in enumerate(module.functions)}
         used = used_dialect(module)
-        self.exceptions = ""
+        self.exceptions = "none"
         if used is not None or options.dialect != "auto":
-            dialect = chosen_dialect(used, options.dialect)
-            self.exceptions = "" if dialect is Dialect.NONE else dialect.value
+            self.exceptions = chosen_dialect(used, options.dialect).value
         names = ("call", "back") if self.at_calls else ("enter", "leave")
         type_ = FuncType((_I32, _I32) if self.at_calls else (_I32,))
         self.before, self.behind = (

@@ -115,10 +115,9 @@ class StackLimit(Pass):
             )
 
             def limit(function: Function) -> bool:
-                caught = dialect is not Dialect.NONE and function in gates
-                exceptions = dialect.value if caught else ""
-                if function in chosen or exceptions or _catches(function):
-                    self._limit(function, depth, exceptions, counts=function in chosen)
+                caught = dialect if function in gates else Dialect.NONE
+                if function in chosen or caught is not Dialect.NONE or _catches(function):
+                    self._limit(function, depth, caught, counts=function in chosen)
                 return function in chosen
 
             counts = self.edit(module, limit)
@@ -127,7 +126,7 @@ class StackLimit(Pass):
         handlers = 0 if dialect is Dialect.NONE else len(gates & chosen)
         return PassReport(self.name, sum(counts), {"handlers at the boundary": handlers})
 
-    def _limit(self, function: Function, depth: Global, exceptions: str, *, counts: bool) -> None:
+    def _limit(self, function: Function, depth: Global, caught: Dialect, *, counts: bool) -> None:
         """Let a function count; or, where it isn't among those that do, put the depth back where
         it catches.
         """
@@ -158,8 +157,8 @@ class StackLimit(Pass):
                     probe.after(blocks[label], own)
             if not counts:
                 probe.entry([ops.global_.get(depth), ops.local.set(before)])
-                if exceptions:
-                    probe.exit(restore, exceptions=exceptions)
+                if caught is not Dialect.NONE:
+                    probe.exit(restore, exceptions=caught.value)
                 return
             refused = If(function.module.block_type(), [ops.unreachable()])
             probe.entry(
@@ -168,7 +167,7 @@ class StackLimit(Pass):
                     *(ops.i32.const(self.limit), ops.i32.ge_u(), refused, *own),
                 ]
             )
-            probe.exit(restore, exceptions=exceptions)
+            probe.exit(restore, exceptions=caught.value)
 
 
 def _catches(function: Function) -> bool:

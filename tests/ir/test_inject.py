@@ -24,6 +24,7 @@ from wasmir import (
     Structured,
     TryTable,
     UnsupportedError,
+    exception_dialect,
     instructions,
     ops,
 )
@@ -339,7 +340,7 @@ def logged(module: Module, *args: int) -> tuple[object, list[int]]:
     return outcome, log
 
 
-@pytest.mark.parametrize("dialect", ["", "legacy", "exnref"])
+@pytest.mark.parametrize("dialect", ["none", "legacy", "exnref"])
 def test_every_way_out(dialect: str) -> None:
     code = """(param i32) (result i32)
       block $four block $three block $two block $one block $zero
@@ -358,9 +359,13 @@ def test_every_way_out(dialect: str) -> None:
         probe.entry(log(module, 1))
         probe.exit(log(module, 2), exceptions=dialect)
     assert validate(module.to_bytes()) is None
+    # What was put there is what is said of the module, and may be asked for again.
+    assert exception_dialect(module) == dialect
+    with Probe(module.functions[-1]) as probe:
+        probe.exit([], exceptions=exception_dialect(module))
     found = [logged(module, value) for value in range(5)]
     assert [outcome for outcome, _ in found] == plain
-    thrown = [1, 2] if dialect else [1]
+    thrown = [1] if dialect == "none" else [1, 2]
     assert [log for _, log in found] == [[1, 2], [1, 2], thrown, [1, 2, 1, 2], [1, 2]]
 
 
@@ -431,7 +436,7 @@ def test_refusals() -> None:
             probe.start_of(block, [], [])
         with pytest.raises(ValueError, match="doesn't go to that label"):
             probe.edge(branch, function.body, [])
-        with pytest.raises(ValueError, match="there are exnref and legacy"):
+        with pytest.raises(ValueError, match="there are exnref, legacy and none"):
             probe.exit([], exceptions="both")
         probe.exit([], exceptions="legacy")
         with pytest.raises(ValueError, match="one dialect"):

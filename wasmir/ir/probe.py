@@ -208,22 +208,22 @@ class Probe:
         """At the function's entry, once for each call of it."""
         self._entry.append(Wanted(snippet, Mode.FUNCTION_ENTRY, once=True))
 
-    def exit(self, snippet: Snippet, *, exceptions: str = "") -> None:
+    def exit(self, snippet: Snippet, *, exceptions: str = "none") -> None:
         """Wherever the function is left: at its end, at each ``return`` and each branch to the
         function's label, and in front of tail calls (when their arguments are there).
 
         With ``exceptions``, ``exnref`` or ``legacy`` (an engine may refuse a module that mixes
-        them: :func:`exception_dialect`), where an exception leaves it, too; it goes on behind what
-        is injected. A trap can't be seen, and neither can a stack that is thrown away while it is
-        suspended. What the snippet itself throws leaves the function; in front of a tail call it
-        counts as the function's own.
+        them: :func:`exception_dialect` says what it has), where an exception leaves it, too; it
+        goes on behind what is injected. With ``none`` exceptions pass by. A trap can't be seen, and
+        neither can a stack that is thrown away while it is suspended. What the snippet itself
+        throws leaves the function; in front of a tail call it counts as the function's own.
         """
         wanted = Wanted(snippet, Mode.FUNCTION_EXIT)
-        if not exceptions:
+        if exceptions == "none":
             self._exits.setdefault(self._body, []).append(wanted)
             return
         if exceptions not in ("exnref", "legacy"):
-            raise ValueError(f"exceptions={exceptions!r}: there are exnref and legacy")
+            raise ValueError(f"exceptions={exceptions!r}: there are exnref, legacy and none")
         if self._exceptions is None:
             self._exceptions = exceptions, []
         if self._exceptions[0] != exceptions:
