@@ -7,7 +7,8 @@ offsets as those of the module that was instrumented. :class:`CoverageMap` reads
     for function in coverage.read(memory_bytes):
         print(function.name, function.covered, "of", len(function.blocks))
 
-Where a memory was dumped to a file, ``python -m wasmir.passes.coverage MODULE DUMP`` prints that.
+Where a memory was dumped to a file, ``python -m wasmir.passes.coverage MODULE DUMP`` prints that;
+instead of the module it takes the map alone, which :meth:`CoverageMap.to_json` writes.
 """
 
 from __future__ import annotations
@@ -105,18 +106,31 @@ class CoverageMap:
         if custom is None:
             raise UnsupportedError(f"the module has no {SECTION!r} section: nothing was counted")
         try:
-            found: dict[str, Any] = json.loads(custom.data)
+            return cls.from_json(custom.data)
+        except PassError as error:
+            raise PassError(f"the section {SECTION!r}: {error}") from error
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> CoverageMap:
+        """The map that :meth:`to_json` wrote. Raises PassError where this is none."""
+        try:
+            found: dict[str, Any] = json.loads(text)
             functions = [MappedFunction(**each) for each in found.pop("functions")]
             return cls(**found, functions=functions)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise PassError(f"the section {SECTION!r} is no map of counters: {error}") from error
+            raise PassError(f"this is no map of counters: {error}") from error
+
+    def to_json(self) -> str:
+        """The map as the section has it, to be kept in a file beside the module: then
+        ``strip{sections=wasmir.coverage}`` leaves it out of that.
+        """
+        # ``dataclasses.asdict`` would copy each number.
+        found = {**vars(self), "functions": [vars(each) for each in self.functions]}
+        return json.dumps(found, separators=(",", ":"), ensure_ascii=False)
 
     def add_to(self, module: Module) -> None:
         """Put the map into a module."""
-        # ``dataclasses.asdict`` would copy each number.
-        found = {**vars(self), "functions": [vars(each) for each in self.functions]}
-        text = json.dumps(found, separators=(",", ":"), ensure_ascii=False)
-        module.add_custom(SECTION, text.encode())
+        module.add_custom(SECTION, self.to_json().encode())
 
     def read(
         self, counters: bytes | bytearray | memoryview | Sequence[int]
@@ -159,8 +173,10 @@ def counted_places(function: Function, where: str) -> list[int]:
 
 
 def main(module: str, dump: str) -> None:
-    """Print what the counters of a module say, a line for each function."""
-    coverage = CoverageMap.of(Module.from_file(module))
+    """Print what the counters of a module, or of a map in a file, say: a line for each function."""
+    data = Path(module).read_bytes()
+    is_map = data.lstrip()[:1] == b"{"
+    coverage = CoverageMap.from_json(data) if is_map else CoverageMap.of(Module.from_bytes(data))
     for each in coverage.read(Path(dump).read_bytes()):
         name = "" if each.name is None else f" {each.name}"
         sys.stdout.write(f"{each.covered:6} of {len(each.blocks):6}  {each.index}{name}\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,7 +12,10 @@ from tests.support import validate
 from wasmir import Module, PassError, Pipeline, UnsupportedError, instructions
 from wasmir.interp import Instance, Trap
 from wasmir.passes.count import _unsigned
-from wasmir.passes.coverage import CoverageMap
+from wasmir.passes.coverage import CoverageMap, main
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BEFORE = """(module
   (import "m" "f" (func $import (param i32)))
@@ -140,6 +143,20 @@ def test_count_functions() -> None:
     assert (index, name, count) == (2, "g", 2)
 
 
+def test_the_map_may_be_kept_beside_the_module(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = instrumented(BEFORE, "count")
+    (tmp_path / "map.json").write_text(CoverageMap.of(module).to_json())
+    module.save(tmp_path / "counted.wasm")
+    (tmp_path / "dump").write_bytes(struct.pack("<4I", 1, 0, 2, 1))
+    told = []
+    for name in ("counted.wasm", "map.json"):
+        main(str(tmp_path / name), str(tmp_path / "dump"))
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1] == "     2 of      3  1 f\n     1 of      1  2 g\n"
+
+
 def test_count_is_told_no_more_than_there_is() -> None:
     module = instrumented(BEFORE, "count")
     coverage = CoverageMap.of(module)
@@ -149,6 +166,7 @@ def test_count_is_told_no_more_than_there_is() -> None:
     with pytest.raises(ValueError, match="4 counters"):
         coverage.read([1, 2, 3])
     assert [each.covered for each in coverage.read(struct.pack("<4I", 1, 0, 2, 1))] == [2, 1]
+    assert CoverageMap.from_json(coverage.to_json()) == coverage
     with pytest.raises(UnsupportedError, match="nothing was counted"):
         CoverageMap.of(Module())
     assert instrumented(BEFORE, "count{map=false}").custom("wasmir.coverage") is None
