@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import reduce
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +12,7 @@ import pytest
 from corpus.manifest import Module as Entry
 from corpus.manifest import modules
 from tests.javascript import javascript
-from tests.modules import assembled
+from tests.modules import assembled, printed
 from tests.support import validate
 from wasmir import (
     EXNREF,
@@ -49,6 +50,50 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wasmir.ir.build import Opening
+
+
+def test_labels_have_names() -> None:
+    """All sorts of blocks, in the order of the code; what an exception takes back has none."""
+    module = Module()
+    tag = module.add_tag()
+    with module.build("f", {"n": I32}, exported="f") as f:
+        (n,) = f.params
+        with f.block(name="done") as done, f.block(), f.loop(name="again") as again:
+            f.local.get(n).br_if(done).local.get(n)
+            with f.if_(name="either"):
+                f.br(again)
+            with f.else_(), f.block(name="inner"):
+                f.nop()
+        with suppress(ZeroDivisionError), f.block(name="given up"):
+            raise ZeroDivisionError
+        with f.try_(name="tried"):
+            f.throw(tag)
+        with f.catch(tag), f.block(name="handling"):
+            f.nop()
+        with f.block(name="caught") as caught, f.try_table(clauses=[Clause(tag, caught)], name="t"):
+            f.nop()
+    names = ["done", None, "again", "either", "inner", "tried", "handling", "caught", "t"]
+    wanted = {at: name for at, name in enumerate(names) if name is not None}
+    assert f.function.label_names == wanted
+    data = module.to_bytes()
+    assert Module.from_bytes(data).functions[0].label_names == wanted
+    for text in (printed(data), Module.from_bytes(data).wat()):
+        for name in wanted.values():
+            assert len(re.findall(rf"(?m)^ *(block|loop|if|try|try_table) \${name}\b", text)) == 1
+        assert "br_if $done" in text
+        assert "br $again" in text
+        assert "given up" not in text
+    with pytest.raises(TypeError, match="a name"), module.build() as f:
+        f.block(name=5)  # type: ignore[arg-type]
+
+
+def test_a_function_that_is_built_again_has_the_names_of_its_new_labels() -> None:
+    module = Module.from_bytes(assembled("(module (func $f block $old end))"))
+    function = module.functions[0]
+    assert function.label_names == {0: "old"}
+    with function.rebuild() as f, f.block(), f.loop(name="new"):
+        f.nop()
+    assert Module.from_bytes(module.to_bytes()).functions[0].label_names == {1: "new"}
 
 
 def factorial(module: Module) -> Function:

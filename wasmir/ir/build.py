@@ -47,6 +47,7 @@ from wasmir.ir.local import Local
 from wasmir.ir.place import row_of
 from wasmir.ir.seq import checked_items
 from wasmir.ir.space import Entity
+from wasmir.ir.walk import skeleton
 from wasmir.isa.table import BY_NAME, Trait
 
 if TYPE_CHECKING:
@@ -157,6 +158,8 @@ class CodeBuilder(Emitter):
         self._openings: list[Opening[Any]] = []
         # The labels that enclose what comes next, and which of them are rethrown from.
         self._labels: dict[Label, bool] = {}
+        # The names of labels, those of blocks that an exception took back among them.
+        self._named: dict[Label, str] = {}
         # An opening that no `with` has entered.
         self._unentered: Opening[Any] | None = None
         self._finished = False
@@ -211,14 +214,16 @@ class CodeBuilder(Emitter):
         *,
         params: Iterable[ValType] = (),
         results: Iterable[ValType] = (),
+        name: str | None = None,
     ) -> Opening[Block]:
         """``with f.block() as b``: a branch to ``b`` goes to the end.
 
         Of this and of all others, ``type`` is ``None``, a value type that the block leaves, or a
-        :class:`BlockType`; or ``params`` and ``results`` are given.
+        :class:`BlockType`; or ``params`` and ``results`` are given. ``name`` is the label's, for
+        the name section.
         """
         block = Block(self._type("block", type, params, results))
-        return self._opening(block, block.items)
+        return self._opening(block, block.items, name)
 
     def loop(
         self,
@@ -226,10 +231,11 @@ class CodeBuilder(Emitter):
         *,
         params: Iterable[ValType] = (),
         results: Iterable[ValType] = (),
+        name: str | None = None,
     ) -> Opening[Loop]:
         """``with f.loop() as again``: a branch to ``again`` goes to the start."""
         loop = Loop(self._type("loop", type, params, results))
-        return self._opening(loop, loop.items)
+        return self._opening(loop, loop.items, name)
 
     def if_(
         self,
@@ -237,12 +243,13 @@ class CodeBuilder(Emitter):
         *,
         params: Iterable[ValType] = (),
         results: Iterable[ValType] = (),
+        name: str | None = None,
     ) -> Opening[If]:
         """``with f.if_()``: the first arm; the condition is on the stack. :meth:`else_` is for the
         second.
         """
         either = If(self._type("if", type, params, results))
-        return self._opening(either, either.items)
+        return self._opening(either, either.items, name)
 
     def else_(self) -> Opening[If]:
         """``with f.else_()``, right behind ``with f.if_()``: the second arm."""
@@ -257,12 +264,13 @@ class CodeBuilder(Emitter):
         *,
         params: Iterable[ValType] = (),
         results: Iterable[ValType] = (),
+        name: str | None = None,
     ) -> Opening[Try]:
         """``with f.try_()``, of the legacy dialect. Behind it come ``with f.catch(tag)``, any
         number of them, and ``with f.catch_all()``; or :meth:`delegate`.
         """
         tried = Try(self._type("try", type, params, results))
-        return self._opening(tried, tried.items)
+        return self._opening(tried, tried.items, name)
 
     def catch(self, tag: Tag) -> Opening[Try]:
         """``with f.catch(tag) as t``: a handler, in which ``f.rethrow(t)`` is possible."""
@@ -296,6 +304,7 @@ class CodeBuilder(Emitter):
         *,
         params: Iterable[ValType] = (),
         results: Iterable[ValType] = (),
+        name: str | None = None,
     ) -> Opening[TryTable]:
         """``with f.try_table(clauses=[Clause(tag, caught)])``: exceptions go to the labels of the
         clauses, which enclose it.
@@ -307,7 +316,7 @@ class CodeBuilder(Emitter):
         for clause in found:
             self._check_label("try_table", clause.label)
         table = TryTable(self._type("try_table", type, params, results), found)
-        return self._opening(table, table.items)
+        return self._opening(table, table.items, name)
 
     # How it works
 
@@ -349,7 +358,10 @@ class CodeBuilder(Emitter):
             raise ValueError(f"{name}: a type, or params and results, not both")
         return immediates.block_type(Where(BY_NAME[name], "type"), type_)
 
-    def _opening(self, node: L, inside: list[Item]) -> Opening[L]:
+    def _opening(self, node: L, inside: list[Item], name: str | None) -> Opening[L]:
+        if name is not None:
+            check_name(name)
+            self._named[node] = name
         return self._noted(Opening(self, node, inside, handler=False))
 
     def _noted(self, opening: O) -> O:
@@ -442,6 +454,11 @@ class FunctionBuilder(CodeBuilder):
     def _install(self) -> None:
         """Make it what the module has."""
         self.function.local_names = self._local_names()
+        if self._named:
+            nodes = (place.item for place in skeleton(self.body))
+            blocks = enumerate(node for node in nodes if isinstance(node, Structured))
+            names = {at: self._named[block] for at, block in blocks if block in self._named}
+            self.function.label_names = names
 
     def __enter__(self) -> Self:
         return self
