@@ -23,6 +23,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from wasmir.ir import immediates
+from wasmir.ir.additions import added
 from wasmir.ir.checks import check_name, value_types
 from wasmir.ir.code import (
     Block,
@@ -507,7 +508,7 @@ class NewFunction(FunctionBuilder):
     def _install(self) -> None:
         # Another one may have come since.
         self._check_export()
-        self.module._added(self.function, self._name, self._exported)
+        added(self.module, self.function, self._name, self._exported)
         super()._install()
 
 

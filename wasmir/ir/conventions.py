@@ -9,8 +9,10 @@ Source: tool-conventions, "DynamicLinking", "ProducersSection" and "Linking" (ta
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
+from wasmir.errors import MalformedError
 from wasmir.ir.checks import check_module
 from wasmir.wire import Reader, Writer
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["DyLink", "DyLinkMemory", "Producers", "TargetFeatures"]
+__all__ = ["DyLink", "DyLinkMemory", "Producers", "TargetFeatures", "require_target_feature"]
 
 _MEMORY, _NEEDED, _EXPORTS, _IMPORTS, _RUNTIME_PATH = range(1, 6)
 
@@ -286,3 +288,12 @@ class TargetFeatures(_View):
         if features.get(name) != "+":
             features.pop(name, None)
             self.features = features | {name: "+"}
+
+
+def require_target_feature(module: Module, name: str) -> None:
+    """See :meth:`wasmir.ir.module.Module.require_target_feature`."""
+    # Where it isn't in its form, there is nothing that could be kept true.
+    with suppress(MalformedError):
+        features = TargetFeatures.of(module)
+        if features is not None:
+            features.require(name)

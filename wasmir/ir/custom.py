@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from wasmir.ir.checks import check_is
+from typing import TYPE_CHECKING
 
-__all__ = ["Custom"]
+from wasmir.ir.checks import check_is, check_name
+from wasmir.ir.codec import Section
+
+if TYPE_CHECKING:
+    from wasmir.ir.module import Module
+
+__all__ = ["Custom", "add_custom", "remove_custom"]
 
 
 class Custom:
@@ -63,3 +69,23 @@ class Custom:
 
 
 _OFFSET_BEARING = (".debug_", "sourceMappingURL", "external_debug_info", "metadata.code.")
+
+
+def add_custom(module: Module, name: str, data: bytes) -> Custom:
+    """See :meth:`wasmir.ir.module.Module.add_custom`."""
+    check_name(name)
+    custom = Custom(name, b"")
+    custom.data = data
+    end = len(module.source)
+    section = Section(0, end, end, end)
+    section.custom = custom
+    module.sections.append(section)
+    return custom
+
+
+def remove_custom(module: Module, custom: Custom) -> None:
+    """See :meth:`wasmir.ir.module.Module.remove_custom`."""
+    check_is(custom, Custom, "a custom section")
+    if custom is module.custom("name"):
+        module._names = None
+    module.sections = [section for section in module.sections if section.custom is not custom]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from wasmir.errors import MalformedError, StaleWarning
+from wasmir.errors import StaleWarning
+from wasmir.ir.additions import add_group, added, imported, tag_type, type_of
 from wasmir.ir.bulk import bulk_work
 from wasmir.ir.checkpoint import Checkpoint
-from wasmir.ir.checks import check_is, check_name, each_is, functions_of, row_named, value_types
+from wasmir.ir.checks import check_is, each_is, functions_of, row_named, value_types
 from wasmir.ir.codec import Section, codec, printer, validator
 from wasmir.ir.imports import Exports, Imports
-from wasmir.ir.space import Entity, Space
+from wasmir.ir.space import SPACES, read_space
 
 if TYPE_CHECKING:
     import os
@@ -32,14 +32,13 @@ if TYPE_CHECKING:
     from wasmir.ir.names import Names
     from wasmir.ir.offsets import Tracking
     from wasmir.ir.segment import Data, Element
-    from wasmir.ir.space import Importable
+    from wasmir.ir.space import Importable, Space
     from wasmir.ir.table import Table
     from wasmir.ir.tag import Tag
     from wasmir.ir.type import Type
     from wasmir.ir.uses import Uses
     from wasmir.types import FuncType, GlobalType, MemoryType, SubType, TableType, ValType
 
-    E = TypeVar("E", bound=Entity)
     R = TypeVar("R")
     I = TypeVar("I", bound=Importable)  # noqa: E741 - as short as its sibling
 
@@ -48,18 +47,6 @@ __all__ = ["Module"]
 _EMPTY = b"\0asm\1\0\0\0"
 
 _DATA_COUNT = 12
-
-# What messages call the entities of each space, and what reads them.
-_SPACES = {
-    "type": ("type", "read_types"),
-    "func": ("function", "read_functions"),
-    "table": ("table", "read_tables"),
-    "memory": ("memory", "read_memories"),
-    "tag": ("tag", "read_tags"),
-    "global": ("global", "read_globals"),
-    "elem": ("element segment", "read_elements"),
-    "data": ("data segment", "read_data"),
-}
 
 
 class Module:
@@ -208,12 +195,7 @@ class Module:
         """
         found = self._spaces.get(name)
         if found is None:
-            if name not in _SPACES:
-                raise ValueError(f"no index space {name!r}; there are: {', '.join(_SPACES)}")
-            what, read = _SPACES[name]
-            with bulk_work():
-                found = Space(self, what, getattr(codec(), read)(self))
-            self._spaces[name] = found
+            found = self._spaces[name] = read_space(self, name)
             if name == "type":
                 self._note_func_types()
             elif name == "func" and self._tracking is None:
@@ -222,7 +204,7 @@ class Module:
 
     def read_all(self) -> None:
         """Read every section whose content is entities. Raises MalformedError, InvalidError."""
-        for name in _SPACES:
+        for name in SPACES:
             self.space(name)
         # Reading is all that is wanted of them.
         _ = self.imports, self.exports, self.start
@@ -315,34 +297,21 @@ class Module:
 
     def add_custom(self, name: str, data: bytes) -> Custom:
         """A new custom section, behind all other sections."""
-        from wasmir.ir.custom import Custom
+        from wasmir.ir.custom import add_custom
 
-        check_name(name)
-        end = len(self.source)
-        section = Section(0, end, end, end)
-        custom = section.custom = Custom(name, b"")
-        custom.data = data
-        self.sections.append(section)
-        return custom
+        return add_custom(self, name, data)
 
     def remove_custom(self, custom: Custom) -> None:
         """Leave a custom section out of what is written; names go with the section of names."""
-        from wasmir.ir.custom import Custom
+        from wasmir.ir.custom import remove_custom
 
-        check_is(custom, Custom, "a custom section")
-        if custom is self.custom("name"):
-            self._names = None
-        self.sections = [section for section in self.sections if section.custom is not custom]
+        remove_custom(self, custom)
 
     def require_target_feature(self, name: str) -> None:
         """Note in the ``target_features`` section, where there is one, that a feature is used."""
-        from wasmir.ir.conventions import TargetFeatures
+        from wasmir.ir.conventions import require_target_feature
 
-        # Where it isn't in its form, there is nothing that could be kept true.
-        with suppress(MalformedError):
-            features = TargetFeatures.of(self)
-            if features is not None:
-                features.require(name)
+        require_target_feature(self, name)
 
     def track_offsets(self) -> None:
         """Keep track of where the code of all functions goes, for :attr:`Encoded.offsets`.
@@ -352,31 +321,9 @@ class Module:
 
         Raises UnsupportedError where a function was changed already.
         """
-        from wasmir.ir.offsets import Tracking, untracked
+        from wasmir.ir.offsets import track_offsets
 
-        before = self._tracking
-        tracking = Tracking(None)
-        if before is not None:
-            tracking.moves, tracking.labelled = before.moves, before.labelled
-        for function in self.functions:
-            if function.imported is not None or not function._end:
-                continue
-            if before is not None and before.covers(function):
-                continue
-            if (
-                not function.is_raw
-                and function.code != self.source[function._start : function._end]
-            ):
-                raise untracked(function)
-        self._tracking = tracking
-        for function in self.functions:
-            body = function._body
-            # What was added has nowhere to come from.
-            if body is not None and body._origin is None and function._end:
-                if body.outline:
-                    # Nothing was changed, and its runs don't know where they stood.
-                    function.close()
-                function._track(tracking)
+        track_offsets(self)
 
     @property
     def names(self) -> Names:
@@ -414,25 +361,7 @@ class Module:
         """A new recursive group: ``define`` gets its types, so that the definitions which it gives
         can refer to them.
         """
-        from wasmir.ir.type import Group, Type
-        from wasmir.types import FuncType, SubType
-
-        space = self.types
-        blank = SubType(FuncType())
-        group = Group()
-        group.types = [Type(blank, group) for _ in range(size)]
-        for type_ in group.types:
-            type_._join(self, 0, None)
-        definitions = define(group.types)
-        each_is(definitions, SubType, "a SubType")
-        if len(definitions) != size:
-            raise ValueError(f"{size} definitions are expected, not {len(definitions)}")
-        for type_, definition in zip(group.types, definitions, strict=True):
-            type_.definition = definition
-            space._add(type_)
-            if type_.stands_for_its_function_type and type_.func is not None:
-                self._by_func_type.setdefault(type_.func, type_)
-        return group.types
+        return add_group(self, size, define)
 
     def add_function(
         self,
@@ -448,9 +377,9 @@ class Module:
         """
         from wasmir.ir.function import Function
 
-        function = Function(self, self._type_of(type_), 0)
+        function = Function(self, type_of(self, type_), 0)
         function._code = b"\0" + self.run(instrs) + b"\x0b"
-        return self._added(function, name, exported)
+        return added(self, function, name, exported)
 
     def build(
         self,
@@ -490,7 +419,7 @@ class Module:
         """A new table. ``init`` is needed where its elements can't be null."""
         from wasmir.ir.table import Table
 
-        return self._added(Table(type_, init), name, exported)
+        return added(self, Table(type_, init), name, exported)
 
     def add_memory(
         self, type_: MemoryType, *, name: str | None = None, exported: str | None = None
@@ -498,7 +427,7 @@ class Module:
         """A new memory."""
         from wasmir.ir.memory import Memory
 
-        return self._added(Memory(type_), name, exported)
+        return added(self, Memory(type_), name, exported)
 
     def add_global(
         self,
@@ -511,7 +440,7 @@ class Module:
         """A new global."""
         from wasmir.ir.global_ import Global
 
-        return self._added(Global(type_, init), name, exported)
+        return added(self, Global(type_, init), name, exported)
 
     def add_tag(
         self,
@@ -522,18 +451,16 @@ class Module:
     ) -> Tag:
         """A new tag, from what its exceptions carry or from its type."""
         from wasmir.ir.tag import Tag
-        from wasmir.ir.type import Type
 
-        type_ = params if isinstance(params, Type) else self.func_type(params)
-        return self._added(Tag(type_), name, exported)
+        return added(self, Tag(tag_type(self, params)), name, exported)
 
     def add_element(self, element: Element) -> Element:
         """Add an element segment."""
-        return self._added(element, None, None)
+        return added(self, element, None, None)
 
     def add_data(self, data: Data) -> Data:
         """Add a data segment."""
-        return self._added(data, None, None)
+        return added(self, data, None, None)
 
     def const(self, *instrs: Instr) -> Const:
         """A constant expression; :meth:`instr` and ``wasmir.ops`` make instructions."""
@@ -550,66 +477,28 @@ class Module:
         """
         from wasmir.ir.function import Function
 
-        function = Function(self, self._type_of(type_), 0)
-        return self._import(module, name, function, exact=exact)
+        function = Function(self, type_of(self, type_), 0)
+        return imported(self, module, name, function, exact=exact)
 
     def import_table(self, module: str, name: str, type_: TableType) -> Table:
         from wasmir.ir.table import Table
 
-        return self._import(module, name, Table(type_))
+        return imported(self, module, name, Table(type_))
 
     def import_memory(self, module: str, name: str, type_: MemoryType) -> Memory:
         from wasmir.ir.memory import Memory
 
-        return self._import(module, name, Memory(type_))
+        return imported(self, module, name, Memory(type_))
 
     def import_global(self, module: str, name: str, type_: GlobalType) -> Global:
         from wasmir.ir.global_ import Global
 
-        return self._import(module, name, Global(type_))
+        return imported(self, module, name, Global(type_))
 
     def import_tag(self, module: str, name: str, params: Iterable[ValType] | Type = ()) -> Tag:
         from wasmir.ir.tag import Tag
-        from wasmir.ir.type import Type
 
-        type_ = params if isinstance(params, Type) else self.func_type(params)
-        return self._import(module, name, Tag(type_))
-
-    def _type_of(self, type_: Type | FuncType) -> Type:
-        from wasmir.types import FuncType
-
-        return self.func_type(type_.params, type_.results) if isinstance(type_, FuncType) else type_
-
-    def _added(self, entity: E, name: str | None, exported: str | None) -> E:
-        # Before anything is done.
-        check_is(entity, Entity, "an entity")
-        entity.check_fields()
-        if exported is not None:
-            self.exports.check_free(exported)
-        if name is not None:
-            check_name(name)
-        space = self.space(entity.space)
-        entity._join(self, 0, None)
-        space._add(entity)
-        if name is not None:
-            entity.name = name
-        if exported is not None:
-            self.exports.add(exported, cast("Importable", entity))
-        return entity
-
-    def _import(self, module: str, name: str, entity: I, *, exact: bool = False) -> I:
-        from wasmir.ir.imports import Import
-
-        for given in (module, name):
-            check_name(given)
-        entity.check_fields()
-        imports = self.imports
-        space = self.space(entity.space)
-        entity._join(self, 0, None)
-        entity.imported = Import(module, name, entity, exact=exact)
-        space._add(entity, imported=True)
-        imports._items.append(entity.imported)
-        return entity
+        return imported(self, module, name, Tag(tag_type(self, params)))
 
     def block_type(
         self, params: Iterable[ValType] = (), results: Iterable[ValType] = ()

@@ -34,6 +34,7 @@ __all__ = [
     "Moves",
     "OffsetMap",
     "Tracking",
+    "track_offsets",
     "untracked",
 ]
 
@@ -292,6 +293,30 @@ class _FrameTable:
             return None
         frame, function = self.frames[place]
         return function if offset <= frame.end else None
+
+
+def track_offsets(module: Module) -> None:
+    """See :meth:`wasmir.ir.module.Module.track_offsets`."""
+    before = module._tracking
+    tracking = Tracking(None)
+    if before is not None:
+        tracking.moves, tracking.labelled = before.moves, before.labelled
+    for function in module.functions:
+        if function.imported is not None or not function._end:
+            continue
+        if before is not None and before.covers(function):
+            continue
+        if not function.is_raw and function.code != module.source[function._start : function._end]:
+            raise untracked(function)
+    module._tracking = tracking
+    for function in module.functions:
+        body = function._body
+        # What was added has nowhere to come from.
+        if body is not None and body._origin is None and function._end:
+            if body.outline:
+                # Nothing was changed, and its runs don't know where they stood.
+                function.close()
+            function._track(tracking)
 
 
 def untracked(function: Function) -> UnsupportedError:

@@ -13,14 +13,25 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar, cast, overload
 
+from wasmir.ir.bulk import bulk_work
 from wasmir.ir.checks import check_is
+from wasmir.ir.codec import codec
 from wasmir.ir.const import Const, FrozenConst
 
 if TYPE_CHECKING:
     from wasmir.ir.imports import Import
     from wasmir.ir.module import Module
 
-__all__ = ["Entity", "Importable", "Sorts", "Space", "check_member", "reordered"]
+__all__ = [
+    "SPACES",
+    "Entity",
+    "Importable",
+    "Sorts",
+    "Space",
+    "check_member",
+    "read_space",
+    "reordered",
+]
 
 
 Sorts: TypeAlias = dict[str, tuple[tuple[type, ...], str]]
@@ -151,6 +162,27 @@ E = TypeVar("E", bound=Entity)
 
 
 T = TypeVar("T")
+
+SPACES = {
+    "type": ("type", "read_types"),
+    "func": ("function", "read_functions"),
+    "table": ("table", "read_tables"),
+    "memory": ("memory", "read_memories"),
+    "tag": ("tag", "read_tags"),
+    "global": ("global", "read_globals"),
+    "elem": ("element segment", "read_elements"),
+    "data": ("data segment", "read_data"),
+}
+"""What messages call the entities of each space, and what reads them."""
+
+
+def read_space(module: Module, name: str) -> Space[Any]:
+    """An index space, as the input has it. Raises ValueError for a name that is none's."""
+    if name not in SPACES:
+        raise ValueError(f"no index space {name!r}; there are: {', '.join(SPACES)}")
+    what, read = SPACES[name]
+    with bulk_work():
+        return Space(module, what, getattr(codec(), read)(module))
 
 
 def reordered(items: list[T], wanted: Iterable[T], what: str) -> list[T]:
