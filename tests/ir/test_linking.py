@@ -20,6 +20,7 @@ from wasmir import (
     InvalidError,
     Module,
     TargetFeatures,
+    UnsupportedError,
     extract,
     merge,
     ops,
@@ -328,6 +329,99 @@ def test_what_does_not_fit_is_refused(main: str, library: str, message: str) -> 
     with pytest.raises(InvalidError, match=message):
         merge(module, opened(f"(module {library})"), "lib", own="main")
     assert module.to_bytes() == data
+
+
+@pytest.mark.parametrize("other_way", [False, True])
+def test_an_import_may_be_of_a_supertype(other_way: bool) -> None:
+    types = (
+        """(type $a (sub (func (result anyref)))) (type $b (sub $a (func (result (ref i31)))))"""
+    )
+    user = opened(
+        f"""(module {types} 
+          (import "lib" "f" (func $f (type $a))) (import "lib" "g" (global $g anyref))
+          (func (export "run") (result i32)
+            (i31.get_s (ref.cast (ref i31) (call $f)))
+            (i31.get_s (ref.cast (ref i31) (global.get $g))) (i32.mul)))"""
+    )
+    library = opened(
+        f"""(module (type (func)) {types} (func (export "f") (type $b) (ref.i31 (i32.const 6)))
+          (global (export "g") (ref i31) (ref.i31 (i32.const 7))))"""
+    )
+    if other_way:
+        merge(library, user, "user", own="lib")
+    else:
+        merge(user, library, "lib")
+    merged = library if other_way else user
+    assert len(merged.imports) == 0
+    assert Instance(written(merged), {}).invoke("run") == 42
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given"),
+    [
+        ("(func (type $b))", '(func (export "x") (type $a) (ref.null any))'),
+        ("(func (type $c))", '(func (export "x") (type $b) (ref.i31 (i32.const 1)))'),
+        ("(global (mut anyref))", '(global (export "x") (mut i31ref) (ref.null i31))'),
+        ("(global i31ref)", '(global (export "x") anyref (ref.null any))'),
+        ("(table 1 anyref)", '(table (export "x") 1 i31ref)'),
+        ("(func (exact (type $a)))", '(func (export "x") (type $b) (ref.i31 (i32.const 1)))'),
+    ],
+)
+def test_an_import_of_a_type_that_does_not_match_is_refused(wanted: str, given: str) -> None:
+    types = """(type $a (sub (func (result anyref)))) (type $b (sub $a (func (result (ref i31)))))
+      (type $c (sub (func (result (ref i31)))))"""
+    module = opened(f'(module {types} (import "lib" "x" {wanted}))')
+    with pytest.raises(InvalidError, match="incompatible import type"):
+        merge(module, opened(f"(module {types} {given})"), "lib")
+
+
+TABLE = """(module (type $s (struct))
+  (import "lib" "g" (global $g anyref)) (import "lib" "f" (global $f funcref))
+  (import "env" "h" (global $h anyref))
+  (table (export "t") 2 anyref (global.get $g)) (table $fs 1 funcref (global.get $f))
+  (table 1 anyref (global.get $h))
+  (func (export "run") (result i32) (call_indirect $fs (result i32) (i32.const 0))))"""
+
+
+def test_tables_are_initialised_with_what_was_imported() -> None:
+    module = opened(TABLE)
+    merge(
+        module,
+        opened(
+            """(module (func $f (result i32) (i32.const 5)) (global $six i32 (i32.const 6))
+              (global $i anyref (ref.i31 (i32.add (global.get $six) (i32.const 1))))
+              (global (export "g") anyref (global.get $i))
+              (global (export "f") funcref (ref.func $f)))"""
+        ),
+        "lib",
+    )
+    assert [each.name for each in module.imports] == ["h"]
+    text = printed(written(module).source)
+    assert "(table (;0;) 2 anyref i32.const 6 i32.const 1 i32.add ref.i31)" in text
+    assert Instance(written(module), {"env": {"h": None}}).invoke("run") == 5
+
+
+@pytest.mark.parametrize(
+    ("library", "message"),
+    [
+        (
+            '(type $s (struct)) (global (export "g") anyref (struct.new $s))',
+            r"table 0 mentions global \d.*is an object of its own \(struct.new\)",
+        ),
+        (
+            """(import "main" "back" (global $b anyref))
+              (global (export "g") anyref (global.get $b))""",
+            "itself",
+        ),
+    ],
+)
+def test_a_table_that_needs_the_global_itself_is_refused(library: str, message: str) -> None:
+    main = '(global $back (export "back") anyref (global.get $g)))'
+    module = opened(TABLE.rstrip()[:-1] + main)
+    before = module.to_bytes()
+    with pytest.raises(UnsupportedError, match=message):
+        merge(module, opened(f"(module {library})"), "lib", own="main")
+    assert module.to_bytes() == before
 
 
 def test_what_makes_no_sense() -> None:

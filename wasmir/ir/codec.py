@@ -191,6 +191,7 @@ class Validator(Protocol):
         jobs: int,
         track: Callable[[Sequence[Function]], Iterable[Function]] | None,
     ) -> Iterator[WasmError]: ...
+    def value_matches(self, module: Module, sub: ValType, wanted: ValType) -> bool: ...
 
 
 @cache

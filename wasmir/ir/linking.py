@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from wasmir.errors import InvalidError, MalformedError
+from wasmir.errors import InvalidError, MalformedError, UnsupportedError
 from wasmir.ir.bulk import bulk_work
 from wasmir.ir.checks import check_is, check_name
+from wasmir.ir.codec import validator
+from wasmir.ir.const import Const
 from wasmir.ir.conventions import TargetFeatures
 from wasmir.ir.function import Function
 from wasmir.ir.global_ import Global
@@ -18,9 +20,10 @@ from wasmir.ir.names import free_name
 from wasmir.ir.space import Importable
 from wasmir.ir.table import Table
 from wasmir.isa.table import BY_NAME
-from wasmir.types import FuncType, Limits
+from wasmir.types import Concrete, FuncType, Limits, RefType
 
 if TYPE_CHECKING:
+    from wasmir.ir.code import Instr
     from wasmir.ir.imports import Import
     from wasmir.ir.segment import Data, Element
     from wasmir.ir.space import Entity
@@ -30,6 +33,8 @@ __all__ = ["extract", "merge"]
 _SPACES = ("func", "table", "memory", "tag", "global", "elem", "data")
 _IMPORTABLE = _SPACES[:5]
 _GLOBAL_GET = BY_NAME["global.get"].opcode
+_LONGEST = 1000
+"""So many instructions may the initial value of a table have that stands for those of globals."""
 _CONFLICTS = ("refuse", "skip", "rename")
 
 
@@ -123,8 +128,13 @@ def merge(
     other's start function, then the target's. Of custom sections names and target features come
     along.
 
+    An import may have another type than the export, where that matches it: a supertype, say. What
+    tables are initialised with may mention imported globals only: where one is defined now, its
+    initial value stands there instead.
+
     Raises InvalidError for two exports of one name and for an import that isn't what its export
-    is, MalformedError: the target is as it was then; ValueError for what makes no sense.
+    is, UnsupportedError where a table's initial value can't be had without a global,
+    MalformedError: the target is as it was then; ValueError for what makes no sense.
     """
     for module in (target, other):
         check_is(module, Module, "a module")
@@ -175,6 +185,8 @@ class _Merger:
         self._export(twins, conflicts)
         self._start(twins)
         _order_globals(target)
+        for table in target.tables:
+            _keep_initial(table)
         _copy_features(other, target)
         return twins
 
@@ -227,11 +239,29 @@ class _Merger:
                 same &= self.importer.same(theirs.type.element, ours.type.element)
         elif same:
             same = self.importer.same(_type(theirs), _type(ours))
+            if not same and not import_.exact:
+                wanted, given = _type(ours), self.importer.type_(_type(theirs))
+                if theirs_is_import:
+                    wanted, given = given, _type(ours)
+                same = self._matches(ours, given, wanted)
         if not same:
             raise InvalidError(
                 f"incompatible import type: import {import_} is {_shown(import_.entity)}, and what "
                 f"is exported by that name is {_shown(ours if theirs_is_import else theirs)}"
             )
+
+    def _matches(self, entity: Importable, given: Any, wanted: Any) -> bool:
+        """Whether something like an entity may be imported with a type that isn't its own, both
+        of them the target's.
+        """
+        match entity:
+            case Function():
+                sub, above = (RefType(False, Concrete(type_)) for type_ in (given, wanted))
+            case Global() if not given.mutable and not wanted.mutable:
+                sub, above = given.type, wanted.type
+            case _:
+                return False
+        return validator().value_matches(self.target, sub, above)
 
     def _export(self, twins: dict[Entity, Entity], conflicts: str) -> None:
         exports = self.target.exports
@@ -326,6 +356,47 @@ def _initial(entity: Global) -> list[Global]:
         for each in instr.immediates
         if isinstance(each, Global)
     ]
+
+
+def _keep_initial(table: Table) -> None:
+    """Let a table's initial value mention no global that the module defines, only imports: put
+    what the global is initialised with in its place.
+
+    Raises UnsupportedError where that makes an object, which the global's value is and no other.
+    """
+    if table.init is None or _GLOBAL_GET not in table.init.code:
+        return
+    found: list[Instr] = []
+    # What is still to be written, and where the values of which globals end.
+    waiting: list[Instr | Global] = [*table.init.instrs[::-1]]
+    inside: set[Global] = set()
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, Global):
+            inside.remove(item)
+            continue
+        entity = item.immediates[0] if item.row.name == "global.get" else None
+        if isinstance(entity, Global) and entity.imported is None:
+            if entity.init is None or entity in inside:
+                raise _unfit(table, entity, "depends on itself")
+            inside.add(entity)
+            waiting += [entity, *entity.init.instrs[::-1]]
+            continue
+        found.append(item)
+        for each in inside:
+            if item.row.name.startswith(("struct.", "array.")):
+                raise _unfit(table, each, f"is an object of its own ({item.row.name})")
+            if len(found) > _LONGEST:
+                raise _unfit(table, each, "is too long to be written there")
+    if found != table.init.instrs:
+        table.init = Const(table.module, found)
+
+
+def _unfit(table: Table, entity: Global, why: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"the initial value of table {table} mentions global {entity}, which was imported and is "
+        f"defined now; only imports may stand there, and its value {why}"
+    )
 
 
 def _copy_features(source: Module, target: Module) -> None:

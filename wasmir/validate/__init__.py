@@ -8,6 +8,7 @@ type isn't plain (:mod:`~wasmir.validate.rules`, :mod:`~wasmir.validate.control`
 
 from __future__ import annotations
 
+from wasmir.validate.subtyping import value_matches
 from wasmir.validate.whole import find_errors
 
-__all__ = ["find_errors"]
+__all__ = ["find_errors", "value_matches"]

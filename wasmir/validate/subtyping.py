@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from wasmir.ir.module import Module
     from wasmir.ir.type import Group
 
-__all__ = ["Bottom", "OperandType", "Subtyping", "named", "shown"]
+__all__ = ["Bottom", "OperandType", "Subtyping", "named", "shown", "value_matches"]
 
 
 class Bottom(Enum):
@@ -287,6 +287,14 @@ class Subtyping:
         if isinstance(sub, PackedType) or isinstance(above, PackedType):
             return sub is above
         return self.matches(self.value(sub), self.value(above))
+
+
+def value_matches(module: Module, sub: ValType, wanted: ValType) -> bool:
+    """Whether a value of one of a module's types may stand where another is wanted."""
+    types = Subtyping(module)
+    for group in dict.fromkeys(type_.group for type_ in module.types):
+        types.add_group(group)
+    return types.matches(types.value(sub), types.value(wanted))
 
 
 def shown(types: Sequence[object]) -> str:
