@@ -337,7 +337,7 @@ def test_an_import_may_be_of_a_supertype(other_way: bool) -> None:
         """(type $a (sub (func (result anyref)))) (type $b (sub $a (func (result (ref i31)))))"""
     )
     user = opened(
-        f"""(module {types} 
+        f"""(module {types}
           (import "lib" "f" (func $f (type $a))) (import "lib" "g" (global $g anyref))
           (func (export "run") (result i32)
             (i31.get_s (ref.cast (ref i31) (call $f)))
