@@ -401,6 +401,24 @@ def test_tables_are_initialised_with_what_was_imported() -> None:
     assert Instance(written(module), {"env": {"h": None}}).invoke("run") == 5
 
 
+def test_values_that_grow_without_end_are_refused() -> None:
+    """Each global is twice the one before it."""
+    chain = "".join(
+        f"(global $g{n} i32 (i32.add (global.get $g{n - 1}) (global.get $g{n - 1})))"
+        for n in range(1, 60)
+    )
+    module = opened(TABLE)
+    with pytest.raises(UnsupportedError, match="too long"):
+        merge(
+            module,
+            opened(
+                f"""(module (global $g0 i32 (i32.const 1)) {chain}
+                  (global (export "g") anyref (ref.i31 (global.get $g59))))"""
+            ),
+            "lib",
+        )
+
+
 @pytest.mark.parametrize(
     ("library", "message"),
     [

@@ -34,7 +34,7 @@ _SPACES = ("func", "table", "memory", "tag", "global", "elem", "data")
 _IMPORTABLE = _SPACES[:5]
 _GLOBAL_GET = BY_NAME["global.get"].opcode
 _LONGEST = 1000
-"""So many instructions may the initial value of a table have that stands for those of globals."""
+"""In so many steps the values of globals become the initial value of a table."""
 _CONFLICTS = ("refuse", "skip", "rename")
 
 
@@ -369,25 +369,27 @@ def _keep_initial(table: Table) -> None:
     found: list[Instr] = []
     # What is still to be written, and where the values of which globals end.
     waiting: list[Instr | Global] = [*table.init.instrs[::-1]]
-    inside: set[Global] = set()
+    inside: dict[Global, None] = {}
+    steps = 0
     while waiting:
         item = waiting.pop()
+        steps += 1
+        if inside and steps > _LONGEST:
+            raise _unfit(table, next(iter(inside)), "is too long to be written there")
         if isinstance(item, Global):
-            inside.remove(item)
+            del inside[item]
             continue
         entity = item.immediates[0] if item.row.name == "global.get" else None
         if isinstance(entity, Global) and entity.imported is None:
             if entity.init is None or entity in inside:
                 raise _unfit(table, entity, "depends on itself")
-            inside.add(entity)
+            inside[entity] = None
             waiting += [entity, *entity.init.instrs[::-1]]
             continue
+        if inside and item.row.name.startswith(("struct.", "array.")):
+            made = f"is an object of its own ({item.row.name})"
+            raise _unfit(table, next(iter(inside)), made)
         found.append(item)
-        for each in inside:
-            if item.row.name.startswith(("struct.", "array.")):
-                raise _unfit(table, each, f"is an object of its own ({item.row.name})")
-            if len(found) > _LONGEST:
-                raise _unfit(table, each, "is too long to be written there")
     if found != table.init.instrs:
         table.init = Const(table.module, found)
 
