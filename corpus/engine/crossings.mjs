@@ -12,19 +12,23 @@ const { modules, caller, count, rounds } = JSON.parse(readFileSync(0, "utf8"));
 const compiled = (path) => new WebAssembly.Module(readFileSync(path));
 const outside = compiled(caller);
 
-const fromJavaScript = (gate) => (n) => {
+// Engines share what they learn of a loop among all functions of one text, and the first module then
+// would be the only one whose gate is compiled into it: each module has a text of its own.
+const fromJavaScript = (gate, number) =>
+  new Function("gate", `return (n) => { for (let i = 0; i < n; i++) gate(i); /* ${number} */ }`)(gate);
+// And one for all of them: who calls many gates at one place.
+const fromOnePlace = (gate, n) => {
   for (let i = 0; i < n; i++) gate(i);
 };
-// Each has code of its own, so that no engine learns of one what it uses for another.
-const subjects = modules.map((path) => {
+const subjects = modules.map((path, number) => {
   const env = { host: new WebAssembly.Instance(outside, { m: { gate: (x) => x } }).exports.plain };
   const { exports } = new WebAssembly.Instance(compiled(path), { env });
   const around = new WebAssembly.Instance(compiled(caller), { m: { gate: exports.gate } });
   exports.table.set(1, around.exports.plain);
-  const loop = new Function("gate", `return ${fromJavaScript}`)()(exports.gate);
   return {
     "gate, from Wasm": around.exports.call,
-    "gate, from JavaScript": loop,
+    "gate, from JavaScript": fromJavaScript(exports.gate, number),
+    "gate, among many": (n) => fromOnePlace(exports.gate, n),
     "import door": exports.imports,
     "indirect door": exports.foreign,
     "indirect door and gate": exports.own,
