@@ -146,14 +146,16 @@ class Guard:
 
     # Gates
 
-    def enters(self, function: Function) -> list[Item]:
-        """What a gate of the function begins with."""
+    def enters(self, function: Function, *, inline: bool = False) -> list[Item]:
+        """What a gate of the function begins with: a call of a helper, or what that does."""
         is_procedure = function.func_type == FuncType()
+        if inline:
+            return self._entering(is_procedure)
         return [ops.call(self.enter_hook if is_procedure else self.enter)]
 
-    def leaves(self) -> list[Item]:
+    def leaves(self, *, inline: bool = False) -> list[Item]:
         """What a gate does when the original returned or threw."""
-        return [ops.call(self.leave)]
+        return self._leaving() if inline else [ops.call(self.leave)]
 
     def leaves_for_foreign(self) -> list[Item]:
         """What a gate does when an exception leaves that the module has no handlers for.
@@ -370,38 +372,39 @@ class Guard:
         return room
 
     def _build_gates(self) -> None:
-        plain = self.module.block_type()
-        for gate, is_hook in ((self.enter, 0), (self.enter_hook, 1)):
-            special: list[Item] = [ops.i32.const(is_hook), ops.call(self.admit)]
-            asked: list[Item] = [
-                ops.global_.get(self.state),
-                ops.global_.get(self.scheduled),
-                ops.i32.or_(),
+        self.enter.body.items = self._entering(False)
+        self.enter_hook.body.items = self._entering(True)
+        self.leave.body.items = self._leaving()
+        self._build_admit()
+
+    def _entering(self, is_procedure: bool) -> list[Item]:
+        special: list[Item] = [ops.i32.const(int(is_procedure)), ops.call(self.admit)]
+        asked: list[Item] = [
+            ops.global_.get(self.state),
+            ops.global_.get(self.scheduled),
+            ops.i32.or_(),
+        ]
+        if self.in_wasm:
+            value = self.module.block_type((), (I32,))
+            admitted: list[Item] = [
+                If(value, special, [ops.i32.const(MODULE_RUNS)]),
+                ops.global_.set(self.state),
             ]
-            if self.in_wasm:
-                value = self.module.block_type((), (I32,))
-                gate.body.items = [
-                    *asked,
-                    If(value, special, [ops.i32.const(MODULE_RUNS)]),
-                    ops.global_.set(self.state),
-                    *self.add(self.depth, 1),
-                ]
-            else:
-                gate.body.items = [
-                    *asked,
-                    If(plain, [*special, ops.drop()]),
-                    *self.add(self.depth, 1),
-                ]
-        self.leave.body.items = self.add(self.depth, -1)
+        else:
+            admitted = [If(self._plain(), [*special, ops.drop()])]
+        return [*asked, *admitted, *self.add(self.depth, 1)]
+
+    def _leaving(self) -> list[Item]:
+        items = self.add(self.depth, -1)
         if self.in_wasm:
             # What was let pass in a terminated instance leaves it so.
-            self.leave.body.items += [
+            items += [
                 ops.global_.get(self.state),
                 ops.i32.const(TERMINATED),
                 ops.i32.and_(),
                 ops.global_.set(self.state),
             ]
-        self._build_admit()
+        return items
 
     def _build_admit(self) -> None:
         """``admit(is a procedure) -> state``: whether a gate may be entered that isn't entered in
