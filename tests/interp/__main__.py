@@ -19,7 +19,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.interp", description=__doc__)
     parser.add_argument("--modules", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument(
+        "--native", action="store_true", help="native code, on modules of integers and the suite"
+    )
     wanted = parser.parse_args()
+    if wanted.native:
+        return _native(range(wanted.first, wanted.first + wanted.modules))
     engines = {"wasmtime": Compared(), "Node": Compared()}
     end = wanted.first + wanted.modules
     for first in range(wanted.first, end, BATCH):
@@ -36,6 +41,18 @@ def main() -> int:
     for engine, compared in engines.items():
         print(f"{engine}: {compared}")
     return int(any(compared.wrong for compared in engines.values()))
+
+
+def _native(seeds: range) -> int:
+    import wasmtime
+
+    from tests.interp.native import beside_python, suite
+
+    wrong = suite()
+    print(f"the suite: {len(wrong)} wrong", *wrong, sep="\n")
+    compared, native = beside_python(wasmtime, seeds)
+    print(*compared.wrong, f"{native} native functions: {compared}", sep="\n")
+    return int(bool(wrong or compared.wrong))
 
 
 if __name__ == "__main__":

@@ -60,7 +60,8 @@ class Instance:
 
     ``fuel`` is how much may be executed, about one for each instruction; without it there is no
     end. ``trace`` is called before each instruction, with its function and the instruction or node
-    of the tree. Either makes code slower.
+    of the tree. Either makes code slower. ``native`` makes functions of integers alone much faster:
+    they are compiled by LLVM, which needs ``wasmir[native]``, see :mod:`wasmir.interp.native`.
 
     The module is read as it is in memory, functions when they are first called. Unless ``validate``
     is false it is validated first. ``replaced`` are functions of the module and what is called in
@@ -79,12 +80,19 @@ class Instance:
         bounds: Bounds | None = None,
         trace: Callable[[Function, Any], None] | None = None,
         validate: bool = True,
+        native: bool = False,
         replaced: Mapping[Function, Callable[..., Any]] | None = None,
     ) -> None:
         if not isinstance(module, Program):
             module = Program(
-                module, validate=validate, fuel=fuel is not None, trace=trace is not None
+                module,
+                validate=validate,
+                fuel=fuel is not None,
+                trace=trace is not None,
+                native=native,
             )
+        elif native and module.native is None:
+            raise ValueError("the program wasn't made for native code")
         elif (fuel is not None and not module.fuel) or (trace is not None and not module.trace):
             raise ValueError("the program wasn't made for limited fuel, or for traces")
         self.program = module
@@ -110,6 +118,7 @@ class Instance:
         given = {} if imports is None else imports
         for import_ in self.module.imports:
             self._entities[import_.entity] = linked(import_, given, module.types)
+        self._replaced = frozenset(() if replaced is None else replaced)
         for function, instead in ({} if replaced is None else replaced).items():
             type_ = module.types[function.type]
             self._entities[function] = Func(type_, instead, str(function))
@@ -244,9 +253,15 @@ class Instance:
         return made
 
     def _compile(self, function: Function, made: Func) -> None:
-        code = self.program.code(function)
-        made.body = self._bound(code.code, code.names)
-        made.call = _looping(made.body) if code.tails else made.body
+        native = self.program.native
+        compiled = None if native is None else native.code(function)
+        bound = None if compiled is None else compiled.bound(self, self._replaced)
+        if bound is None:
+            code = self.program.code(function)
+            made.body = self._bound(code.code, code.names)
+            made.call = _looping(made.body) if code.tails else made.body
+        else:
+            made.body = made.call = bound
         self._space[f"f{function._number}"] = made.call
 
     def _bound(self, code: Any, names: list[str]) -> Callable[..., Any]:
@@ -291,6 +306,11 @@ class Instance:
         ordinal = self.program.code(function).ordinal(line)
         if ordinal is None:
             return StackFrame(str(function), None, "")
+        return self.place(number, ordinal)
+
+    def place(self, number: int, ordinal: int) -> StackFrame:
+        """Where a function is, by the number of an instruction in wire order."""
+        function: Function = _of(self.module.functions, number)
         program = self.program
         return StackFrame(
             str(function), program.offset(function, ordinal), program.mnemonic(function, ordinal)

@@ -20,6 +20,7 @@ from wasmir.types import Concrete
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wasmir.interp.native import Native
     from wasmir.ir.code import Instr
     from wasmir.ir.const import Const
     from wasmir.ir.function import Function
@@ -85,18 +86,28 @@ class Program:
         validate: bool = True,
         fuel: bool = False,
         trace: bool = False,
+        native: bool = False,
         nested: int = NESTED,
     ) -> None:
         """``fuel`` and ``trace``: whether what is compiled can be given limited fuel, or traced,
-        which makes it slower. ``nested`` is for tests, see
-        :class:`~wasmir.interp.control.FunctionEmitter`.
+        which makes it slower. ``native``: whether LLVM compiles what it can; that takes neither.
+        ``nested`` is for tests, see :class:`~wasmir.interp.control.FunctionEmitter`.
 
         Unless ``validate`` is false the module is validated first, once: what isn't valid does
-        anything. Raises MalformedError, InvalidError.
+        anything. Raises MalformedError, InvalidError; ImportError where native code is asked for
+        and there is no llvmlite.
         """
+        if native and (fuel or trace):
+            raise ValueError("native code takes no fuel and isn't traced")
         self.module = module
         self.fuel = fuel
         self.trace = trace
+        #: What compiles native code, if it is asked for.
+        self.native: Native | None = None
+        if native:
+            from wasmir.interp.native import Native
+
+            self.native = Native()
         self._nested = nested
         if validate:
             import warnings
