@@ -1,7 +1,8 @@
 """How fast the interpreter is, beside other Python interpreters: ``python -m tests.bench.interp``.
 
 The others are found where ``--rivals PYTHON`` says: a Python that has ``pywasm`` and ``pwasm``
-(``python -m venv R && R/bin/pip install pywasm pwasm``, then ``--rivals R/bin/python``).
+(``python -m venv R && R/bin/pip install pywasm pwasm``, then ``--rivals R/bin/python``). ``native``
+is wasmir with native code, if llvmlite is here.
 All run by turns in the same Python, each in a process of its own; the best of all rounds counts.
 """
 
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +83,11 @@ _TIMED = """
 import json, sys, time
 name, works = sys.argv[1], json.loads(sys.argv[2])
 start = time.perf_counter()
-if name == "wasmir":
+if name in ("wasmir", "native"):
     from wasmir import Module
     from wasmir.interp import Instance
     def opened(path):
-        return Instance(Module.from_file(path)).invoke
+        return Instance(Module.from_file(path), native=name == "native").invoke
 elif name == "pywasm":
     import pywasm
     def opened(path):
@@ -151,6 +153,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     contenders = [("wasmir", sys.executable)]
+    if find_spec("llvmlite"):
+        contenders.append(("native", sys.executable))
     if options.rivals:
         contenders += [("pwasm", options.rivals), ("pywasm", options.rivals)]
     # By contender: what it took at best, or why there is nothing; the first is the start.
@@ -192,7 +196,7 @@ def _path(name: str) -> Path:
 def _shown(name: str, seconds: float | str, ours: float) -> str:
     if isinstance(seconds, str):
         return f"{name} {seconds}"
-    return f"{name} {seconds:8.4f} s ({seconds / ours:6.1f} x)"
+    return f"{name} {seconds:8.4f} s ({seconds / ours:7.3g} x)"
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ INTEGERS = (
     *(f"--{each}=false" for each in _WITHOUT),
     "--max-memories=1",
     "--min-memories=1",
-    "--max-table-elements=1000",
-    "--table-max-size-required=true",
+    # What grows ends in time.
+    "--memory-max-size-required=true",
     # Most addresses hit, and a few are at the very end.
     "--memory-offset-choices=90,9,1",
 )

@@ -9,7 +9,8 @@
     instance.invoke("main", 1, 2)
 
 Each function is compiled to a function of Python's when it is first called.
-:mod:`~wasmir.interp.emit` and :mod:`~wasmir.interp.control` say how.
+:mod:`~wasmir.interp.emit` and :mod:`~wasmir.interp.control` say how; :mod:`~wasmir.interp.native`,
+what is native code for who asks for it.
 """
 
 from __future__ import annotations

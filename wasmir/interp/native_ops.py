@@ -191,6 +191,12 @@ def _copy(e: Emitting, _: tuple[Any, ...]) -> None:
     e.line(f"call void @llvm.memmove.p0.p0.i64(ptr {target}, ptr {source}, i64 {count}, i1 false)")
 
 
+def _size(e: Emitting, immediates: tuple[Any, ...]) -> None:
+    log2 = immediates[0].type.limits.page_size_log2
+    pages = e.value(f"lshr i64 %size, {16 if log2 is None else log2}")
+    e.push("i32", e.value(f"trunc i64 {pages} to i32"))
+
+
 def _register(type_: str) -> None:
     width = int(type_[1:])
     for name in ("add", "sub", "mul", "and", "or", "xor"):
@@ -227,3 +233,4 @@ _convert("i64.extend_i32_s", "i32", "i32", "i64")
 _convert("i64.extend_i32_u", "i32", "i32", "i64", "zext")
 OPERATIONS["memory.fill"] = _fill
 OPERATIONS["memory.copy"] = _copy
+OPERATIONS["memory.size"] = _size
