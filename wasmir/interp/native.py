@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Native", "NativeCode"]
 
+# Bytes of the stack of C that calls may take, where that isn't smaller than usual.
 _STACK = 1 << 20
 
 _TELL = f"""
@@ -65,11 +66,16 @@ ret void
 class NativeCode:
     """A function's. ``members`` are those that it may call, it included."""
 
-    def __init__(self, function: Function, members: dict[Function, NativeFunction]) -> None:
+    def __init__(
+        self, function: Function, members: dict[Function, NativeFunction], address: int
+    ) -> None:
+        """``address`` is where Python enters it."""
         self.function = function
         self.members = frozenset(members)
-        #: Of the address at which Python enters it.
-        self.enter: Callable[..., int] = _not_yet
+        params = [ctypes.c_uint64] * len(members[function].params)
+        # It keeps Python's lock: no other thread sees what is half done.
+        kind = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, *params)
+        self.enter: Callable[..., int] = kind(address)
         #: Globals that are read, and those that are assigned to.
         self.globals: dict[Any, bool] = {}
         self.memory: Any = None
@@ -126,10 +132,6 @@ def _trap(instance: Instance, context: Any) -> Trap:
     places = context[first : first + context[SLOTS["active"]]]
     frames = [instance.place(each >> 32, each & 0xFFFFFFFF) for each in places]
     return Trap(REASONS[context[SLOTS["reason"]]], frames)
-
-
-def _not_yet(*_args: Any) -> int:
-    raise AssertionError
 
 
 class Native:
@@ -218,10 +220,5 @@ class Native:
         for each in members:
             if each not in self._addresses:
                 self._addresses[each] = engine.get_function_address(f"f{each._number}")
-        code = NativeCode(function, members)
         address = engine.get_function_address(f"enter{function._number}")
-        params = [ctypes.c_uint64] * len(members[function].params)
-        # It keeps Python's lock: no other thread sees what is half done.
-        kind = ctypes.PYFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, *params)
-        code.enter = kind(address)
-        return code
+        return NativeCode(function, members, address)
