@@ -10,6 +10,7 @@ import dataclasses
 import json
 import re
 from collections import Counter
+from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,22 @@ def named(data: bytes) -> Module:
     return Module.from_bytes(module.to_bytes())
 
 
+@cache
+def before_of(entry: Entry) -> bytes:
+    """A module of the corpus, named: what every test here begins with."""
+    return named(entry.path.read_bytes()).to_bytes()
+
+
+@cache
+def fields_before(entry: Entry) -> Counter[str]:
+    return Counter(fields(before_of(entry)))
+
+
+@cache
+def error_before(entry: Entry) -> str | None:
+    return validate(before_of(entry))
+
+
 def fields(data: bytes) -> list[str]:
     """The top-level fields of the module's text, without indices in comments."""
     text = re.sub(r" ?\(;.*?;\)", "", printed(data))
@@ -111,9 +128,9 @@ def fields(data: bytes) -> list[str]:
     return ["\n".join(lines[a:b]) for a, b in zip(starts, [*starts[1:], None], strict=True)]
 
 
-def same_text(before: bytes, after: bytes, *added: str) -> None:
-    """Whether two modules have the same fields, in whatever order, but for some."""
-    old, new = Counter(fields(before)), Counter(fields(after))
+def same_text(entry: Entry, after: bytes, *added: str) -> None:
+    """Whether the named module has the fields that another has, in whatever order, but for some."""
+    old, new = fields_before(entry), Counter(fields(after))
     assert old - new == Counter()
     surplus = list((new - old).elements())
     assert len(surplus) == len(added)
@@ -123,14 +140,14 @@ def same_text(before: bytes, after: bytes, *added: str) -> None:
 @ALL
 @pytest.mark.parametrize("space", IMPORTED)
 def test_an_import_in_front(entry: Entry, space: str) -> None:
-    before = named(entry.path.read_bytes()).to_bytes()
+    before = before_of(entry)
     module = Module.from_bytes(before)
     import_one(module, space).name = "the_new_one"
     after = module.to_bytes()
     again = Module.from_bytes(after)
     types = len(again.types) - len(Module.from_bytes(before).types)
-    same_text(before, after, "$the_new_one", *["(type"] * types)
-    assert validate(after) == validate(before)
+    same_text(entry, after, "$the_new_one", *["(type"] * types)
+    assert validate(after) == error_before(entry)
     # And away again: the bytes are what they were, but for a type that was added.
     again.imports.remove(again.imports[-1])
     if not types:
@@ -140,7 +157,7 @@ def test_an_import_in_front(entry: Entry, space: str) -> None:
 @ALL
 @pytest.mark.parametrize("space", SPACES)
 def test_one_that_nothing_uses_goes(entry: Entry, space: str) -> None:
-    before = named(entry.path.read_bytes()).to_bytes()
+    before = before_of(entry)
     module = Module.from_bytes(before)
     types = len(module.types)
     added = define_one(module, space)
@@ -150,7 +167,7 @@ def test_one_that_nothing_uses_goes(entry: Entry, space: str) -> None:
     rest = [each for each in everything if each not in imported and each is not added]
     everything.reorder([*imported, added, *rest])
     larger = Module.from_bytes(module.to_bytes())
-    assert validate(larger.to_bytes()) == validate(before)
+    assert validate(larger.to_bytes()) == error_before(entry)
     if space not in ("elem", "data"):
         assert "$the_new_one" in printed(larger.to_bytes())
     gone = larger.space(space).named("the_new_one")
@@ -158,7 +175,7 @@ def test_one_that_nothing_uses_goes(entry: Entry, space: str) -> None:
     assert gone.index == len(imported)
     larger.space(space).remove(gone)
     after = larger.to_bytes()
-    same_text(before, after, *["(type"] * (len(larger.types) - types))
+    same_text(entry, after, *["(type"] * (len(larger.types) - types))
     if rest and len(larger.types) == types:
         # Where there was a section before, there is nothing left of it all.
         assert after == before
@@ -197,12 +214,11 @@ def _mention_types(module: Module) -> bool:
 @ALL
 @pytest.mark.parametrize("seed", range(3))
 def test_another_order(entry: Entry, seed: int) -> None:
-    before = named(entry.path.read_bytes())
-    module = Module.from_bytes(before.to_bytes())
+    module = Module.from_bytes(before_of(entry))
     permute(module, Random(f"{entry.name} {seed}"))
     after = module.to_bytes()
-    same_text(before.to_bytes(), after)
-    assert validate(after) == validate(before.to_bytes())
+    same_text(entry, after)
+    assert validate(after) == error_before(entry)
 
 
 @pytest.mark.parametrize("pad", [0, 0.1, 0.6])
