@@ -368,9 +368,11 @@ def test_nested_handlers_take_linear_memory(name: str) -> None:
 
 @pytest.mark.parametrize("name", NESTS)
 def test_unclosed_nesting(name: str) -> None:
+    """Less deep than what is closed: a mixture of all that nests is left open in tests/fuzz."""
     opening, closing = NESTS[name]
-    for closings in (0, DEEP - 1):
-        data = module(b"\0" + opening * DEEP + closing * closings, tags=1)
+    depth = DEEP if SCALE > 1 else DEEP // 4
+    for closings in (0, depth - 1):
+        data = module(b"\0" + opening * depth + closing * closings, tags=1)
         error = everything(data)
         assert isinstance(error, MalformedError)
         assert "unexpected end" in error.reason
