@@ -437,7 +437,8 @@ class _Outline(Tree):
                     del items[0]
                 rethrow = new(Rethrow)
                 rethrow.label = label
-                here = cast("Region", here.outer)
+                outer: Any = here.outer
+                here = outer
                 items = here.items
                 if arg and not plain:
                     arg = cut_out(at + 1, at + 1 + len(arg))
@@ -568,13 +569,14 @@ class _Outline(Tree):
                     items.append(run if plain and start + len(run) == at else cut_out(start, at))
                 if len(items) < 3 and items[-1].__class__ is bytes:
                     del items[0]
-                here = cast("Region", here.outer)
+                outer = here.outer
+                here = outer
                 items = here.items
-                self.delegate(here, cast("Try", label), place)
+                self.delegate(here, label, place)
                 if action == PADDED_DELEGATE:
                     body._wires[label] = arg[1], arg[2]
                 ended = start = pos
-                self.last = cast("Try", label)
+                self.last = label
                 continue
             elif action == GAVE_UP:
                 break

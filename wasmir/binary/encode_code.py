@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wasmir.binary.decode_code import code_of, let_go
 from wasmir.binary.memo import (
@@ -45,7 +45,6 @@ from wasmir.types import encode_value_type
 from wasmir.wire import Reader, encode_unsigned
 
 if TYPE_CHECKING:
-    from wasmir.binary.fresh import Fresh
     from wasmir.ir.function import Function
     from wasmir.ir.module import Module
     from wasmir.types import ValType
@@ -95,7 +94,7 @@ def encode_body(body: Body, *, consume: bool = False) -> bytes:
     stands in two places, and for what is part of another module; the tree stays whole.
     """
     memo = memo_of(body.function.module)
-    fresh = cast("Fresh | None", body._fresh)
+    fresh: Any = body._fresh
     if fresh is not None and fresh.holds(body, spellings=memo.any_spelled):
         data, start, end = code_of(body.function)
         if consume:
@@ -171,9 +170,7 @@ def _encode(memo: Memo, body: Body) -> tuple[list[bytes], list[list[Item]]]:
     out: list[bytes] = []
     emit = out.append
     key = memo.key
-    openers = memo.openers
-    blocks, loops, ifs = openers[Block], openers[Loop], openers[If]
-    tries, tables = openers[Try], openers[TryTable]
+    blocks, loops, ifs, tries, tables = memo.openers
     br_ifs, brs = _BR_IF_DEPTHS, _BR_DEPTHS
     only_clause = memo.only_clause
     wires = body._wires

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from wasmir.binary.plain import NATURALS, maybe_padded, plain_naturals
 from wasmir.errors import InvalidError, MalformedError, WasmError
-from wasmir.ir.code import Block, BlockType, If, Instr, Loop, Structured, Try, TryTable
+from wasmir.ir.code import BlockType, Instr
 from wasmir.ir.effects import fixed_effect, row_effect
 from wasmir.ir.space import Entity, check_member
 from wasmir.ir.tag import Tag
@@ -94,13 +94,8 @@ class Memo(dict[bytes, tuple[int, Any]]):
         self.run_effects = RunEffects(self.effects)
         self.rows: dict[bytes, Row] = {}
         # Encoding.
-        self.openers: dict[type[Structured], Openers] = {
-            Block: Openers(self, b"\x02"),
-            Loop: Openers(self, b"\x03"),
-            If: Openers(self, b"\x04"),
-            Try: Openers(self, b"\x06"),
-            TryTable: Openers(self, b"\x1f"),
-        }
+        # Of `block`, `loop`, `if`, `try`, `try_table`.
+        self.openers = tuple([Openers(self, bytes([opcode])) for opcode in (2, 3, 4, 6, 0x1F)])
         self.clause_heads = ClauseHeads(self)
         # The same behind the count of one.
         self.only_clause = ClauseHeads(self, b"\x01")
@@ -600,7 +595,7 @@ def label_place(row: Row) -> int:
 
 
 def memo_of(module: Module) -> Memo:
-    memo = module._memo
+    memo: Memo | None = module._memo
     if memo is None:
         memo = module._memo = Memo(module)
-    return cast("Memo", memo)
+    return memo

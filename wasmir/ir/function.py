@@ -232,7 +232,8 @@ class Function(Importable):
         outline once :attr:`body` was asked for. Raises MalformedError, InvalidError;
         UnsupportedError for an imported function.
         """
-        self.check_defined()
+        if self.imported is not None:
+            self.check_defined()
         if self._body is not None:
             self.settle()
         found = codec().survey(self)
