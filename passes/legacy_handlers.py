@@ -59,7 +59,9 @@ class Scope:
 class Landing:
     """A block that clauses name, and the code behind its end."""
 
-    __slots__ = ("block", "items", "local", "number")
+    __slots__ = ("block", "clauses", "items", "local", "number")
+    #: Of a cleanup's: those of each ``try_table`` that comes here.
+    clauses: list[Clause]
 
     def __init__(self, block: Block, items: list[Item], number: int = 0) -> None:
         #: The local that the exception goes to, as a number among those for exceptions.

@@ -331,7 +331,7 @@ class Planning:
         landing = plan.landing = self.cleanup_landing(
             try_, plan.region, plan.parent, plan.outer, throw
         )
-        table = plan.catching = TryTable(try_.type, [Clause(None, landing.block, True)], try_.items)
+        table = plan.catching = TryTable(try_.type, landing.clauses, try_.items)
         plan.out = self.label_that_is_there(plan) or table
         if plan.users is not None:
             self.retarget_users(plan)
@@ -352,13 +352,14 @@ class Planning:
         home = region
         if isinstance(home.context, Catch):
             home = home_of(home)
-        tail = self.tail_of(home)
+        tail = self.tails.get(home) or self.tail_of(home)
         landing = tail.alike.get(run)
         if landing is None or (
             region is not home and landing.number < self.least_number(region, outer, home)
         ):
             items[1:] = self.known_throw(throw, scope) if self.options.jump else (throw,)
             landing = self.new_landing(None, True, items, home, tail)
+            landing.clauses = [Clause(None, landing.block, True)]
             if self.options.share:
                 tail.alike[run] = landing
         return landing
@@ -406,9 +407,12 @@ class Planning:
     ) -> Landing:
         context = home.context
         place = context.type if isinstance(context, (Try, TryTable)) else None
-        block = Block(self.common.landing_type(place, tag, ref))
-        landing = Landing(block, items, len(tail.landings))
-        tail.landings.append(landing)
+        common = self.common
+        type_ = common.landing_types.get((place, tag, ref)) or common.landing_type(place, tag, ref)
+        landings = tail.landings
+        # What is around the block isn't known yet: it has some list until then.
+        landing = Landing(Block(type_, items), items, len(landings))
+        landings.append(landing)
         return landing
 
     def least_number(self, region: Region, outer: Handler | None, home: Region) -> int:

@@ -308,7 +308,12 @@ class _Conversion(Planning):
                 items.append(Opened(region, 0))
             items.append(self.jump(out))
         for landing in tail.landings:
-            items = self.landed(landing, items)
+            if landing.local is None:
+                block = landing.block
+                block.items = items
+                items = [block, *landing.items]
+            else:
+                items = self.landed(landing, items)
         return items
 
     def rewrite_leaves(self) -> None:
@@ -332,8 +337,7 @@ class _Conversion(Planning):
             if outer is not None and outer.dropped:
                 continue
             landing = self.cleanup_landing(try_, region, scope, outer, throw)
-            clauses = [Clause(None, landing.block, True)]
-            region.items[index] = TryTable(try_.type, clauses, try_.items)
+            region.items[index] = TryTable(try_.type, landing.clauses, try_.items)
 
     def rewrite_delegate(self, plan: Plan) -> None:
         table = plan.catching
