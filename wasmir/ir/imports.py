@@ -23,9 +23,6 @@ __all__ = ["Export", "Exports", "ExternKind", "Import", "Imports"]
 class ExternKind(StrEnum):
     """What is imported or exported; the value is the name of its index space, and so these are
     the same: ``import_.kind is ExternKind.FUNC`` and ``import_.kind == "func"``.
-
-    Comparing it with what is no such name, as ``"function"``, is false whatever the module has, so
-    it raises ValueError.
     """
 
     FUNC = "func"
@@ -43,19 +40,6 @@ class ExternKind(StrEnum):
     def space(self) -> str:
         """The index space of such things."""
         return self.value
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, str) and other not in _KINDS:
-            known = ", ".join(_KINDS)
-            raise ValueError(
-                f"nothing imported or exported is of kind {other!r}; there are: {known}"
-            )
-        return str.__eq__(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    __hash__ = str.__hash__
 
 
 _KINDS = {str(kind.value): kind for kind in ExternKind}
