@@ -209,9 +209,9 @@ class _Outline(Tree):
         self.openings: list[bytes] = [b""]
         self.data = data
         #: The region that is being filled; where the scan is, and where the run begins that is not
-        #: in the list yet; how many labels were open when dead code began, -1 outside of that;
+        #: in the list yet; how many labels were open when dead code began, 0 outside of that;
         #: where the last node ended.
-        self.state: tuple[Region, int, int, int, int] = region, start, start, -1, -1
+        self.state: tuple[Region, int, int, int, int] = region, start, start, 0, -1
         #: The node that ended last.
         self.last: Try | TryTable
         #: Where live code ended; whether dead code follows. Of that, at which index it began, after
@@ -353,7 +353,7 @@ class _Outline(Tree):
             at = pos + len(run)
             pos = at + len(token)
             action, arg = memo[token]
-            if cut >= 0:
+            if cut:
                 if not self.is_dead and (at != self.begin or action not in _ENDS):
                     start = self.mark(here, start)
                 if cut == len(labels) and action in _CLOSERS:
@@ -362,7 +362,7 @@ class _Outline(Tree):
                         at = pos - 1
                         action = END
                     start = self.dead(here, start, at)
-                    cut = -1
+                    cut = 0
             if action <= BR_IF_END:
                 if action == OPENED:
                     labels.append(here)
@@ -533,19 +533,19 @@ class _Outline(Tree):
                 if labels[arg] is not here:
                     self.branch(here, start, at, new(Br), arg)
                     start = pos
-                if cut < 0:
+                if not cut:
                     self.begin = pos
                     cut = len(labels)
                 continue
             elif action == INSTR:
-                if cut < 0:
+                if not cut:
                     self.begin = pos
                     cut = len(labels)
                 continue
             elif action == RETHROW:
                 self.rethrow(here, start, at, arg)
                 start = pos
-                if cut < 0:
+                if not cut:
                     self.begin = pos
                     cut = len(labels)
                 continue
@@ -584,7 +584,7 @@ class _Outline(Tree):
                 continue
             elif action == OTHER:
                 start = self.other(here, start, at, pos, arg)
-                if Trait.TERMINATES in arg[0].traits and cut < 0:
+                if Trait.TERMINATES in arg[0].traits and not cut:
                     self.begin = pos
                     cut = len(labels)
                 continue
