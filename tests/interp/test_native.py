@@ -95,6 +95,24 @@ def test_a_trap_tells_its_place() -> None:
     assert traps[0][0].instruction == "i32.load8_u"
 
 
+def test_as_many_frames_are_told() -> None:
+    """Of native code that Python called, too."""
+    source = """(module
+      (func $down (param i32) (result i32)
+        (if (i32.eqz (local.get 0)) (then unreachable))
+        (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+      (func (export "f") (param f64) (result i32) (call $down (i32.trunc_f64_s (local.get 0)))))"""
+    for count in (10, 300):
+        traps = []
+        for native in (False, True):
+            instance = Instance(Module.from_bytes(assembled(source)), native=native)
+            with pytest.raises(Trap, match="unreachable") as caught:
+                instance.invoke("f", float(count))
+            traps.append(caught.value.frames)
+        assert traps[0] == traps[1]
+        assert len(traps[0]) == min(count + 2, 100)
+
+
 def test_globals_are_as_they_were_when_it_trapped() -> None:
     instance = Instance(module(), native=True, bounds=Bounds(call_depth=100))
     for count in (100, 200):
@@ -105,10 +123,11 @@ def test_globals_are_as_they_were_when_it_trapped() -> None:
 
 
 def test_the_stack_ends_in_time() -> None:
-    """Without a limit of calls, and where the stack is small."""
-    reasons = []
+    """Without a limit of calls, and where the stack is smaller than that of threads to come."""
+    reasons: list[str] = []
 
     def exhaust() -> None:
+        started.wait()
         instance = Instance(module(), native=True, bounds=Bounds(call_depth=1 << 60))
         native, export = instance.program.native, instance.module.exports.find("fac")
         assert native is not None
@@ -123,13 +142,15 @@ def test_the_stack_ends_in_time() -> None:
             bound(1 << 62)
         reasons.append(caught.value.reason)
 
+    started = threading.Event()
     before = threading.stack_size(256 << 10)
     try:
         thread = threading.Thread(target=exhaust)
         thread.start()
-        thread.join()
     finally:
         threading.stack_size(before)
+        started.set()
+    thread.join()
     exhaust()
     assert reasons == ["call stack exhausted"] * 2
 

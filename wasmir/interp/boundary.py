@@ -67,7 +67,8 @@ def running(function: Callable[..., Any], raw: list[Any], call_depth: int | None
     except WasmException as exception:
         outcome = exception
     except Trap as trap:
-        trap.frames = (*trap.frames, *_frames(trap.__traceback__))
+        # Native code has told its own.
+        trap.frames = (*trap.frames, *_frames(trap.__traceback__))[:_FRAMES]
         outcome = trap
     except _ACCIDENTS as accident:
         frames = list(_frames(accident.__traceback__))

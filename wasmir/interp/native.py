@@ -4,8 +4,12 @@ For who asks for it, ``Instance(module, native=True)``, and has `llvmlite
 <https://llvmlite.readthedocs.io>`_. A function is compiled to native code if all that it does is
 arithmetic on i32 and i64, access to a memory with addresses of 32 bits, and calls of such
 functions; if not, or if there is no loop and no call in it, so that calling it would take longer
-than evaluating it, it becomes Python as always. Both do the same, but for how deep calls may
-become: native code has the stack of C, of which it takes a mebibyte at most.
+than evaluating it, it becomes Python as always. Both do the same, but for two things. How deep
+calls may become: native code has the stack of C, of which it takes a mebibyte at most, and half of
+what the thread has left. And nothing interrupts it: what never returns keeps Python's lock, so that
+no other thread goes on and no signal is handled.
+
+A function is compiled with all that it may call, as they are when it is called first.
 
 :mod:`~wasmir.interp.native_code` emits.
 """
@@ -14,11 +18,11 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from wasmir.errors import UnsupportedError
+from wasmir.interp.c_stack import stack_end
 from wasmir.interp.faults import Trap
 from wasmir.interp.native_code import (
     FRAMES,
@@ -36,9 +40,6 @@ if TYPE_CHECKING:
     from wasmir.ir.function import Function
 
 __all__ = ["Native", "NativeCode"]
-
-# Bytes of the stack of C that calls may take, where that isn't smaller than usual.
-_STACK = 1 << 20
 
 _TELL = f"""
 declare ptr @llvm.frameaddress.p0(i32)
@@ -107,7 +108,7 @@ class NativeCode:
         def native(*args: Any) -> Any:
             context = make()
             context[SLOTS["calls"]] = calls
-            context[SLOTS["stack"]] = min(_STACK, threading.stack_size() // 2 or _STACK)
+            context[SLOTS["stack"]] = stack_end()
             data = b"" if memory is None else memory.data
             # What is exported can't move; nobody can make it grow while it is.
             exported = ctypes.c_char.from_buffer(data) if data else None

@@ -42,11 +42,14 @@ FRAMES = 100
 
 SLOTS = {"reason": 0, "stack": 1, "calls": 2, "memory": 3, "size": 4, "active": 5, "frames": 6}
 """Where in a context stands: the number of the reason of a trap; the lowest address that the stack
-of C may come to; how many calls more may be active; where the memory is, and how many bytes it has;
-how many places follow, and they."""
+of C may come to (where it ends, as long as nothing was entered); how many calls more may be active;
+where the memory is, and how many bytes it has; how many places follow, and they."""
 
 GLOBALS = SLOTS["frames"] + FRAMES
 """The first slot of the module's globals."""
+
+# Bytes of the stack of C that calls may take, where that isn't smaller than usual.
+_STACK = 1 << 20
 
 _TYPES = {NumType.I32: "i32", NumType.I64: "i64"}
 
@@ -455,7 +458,11 @@ class NativeFunction:
             "%here = call ptr @llvm.frameaddress.p0(i32 0)",
             "%top = ptrtoint ptr %here to i64",
             f"%at = {_slot('stack')}",
-            "%depth = load i64, ptr %at",
+            "%end = load i64, ptr %at",
+            "%room = sub i64 %top, %end",
+            # A frame goes on below the address that is asked about: half of the room is left to it.
+            "%half = lshr i64 %room, 1",
+            f"%depth = call i64 @llvm.umin.i64(i64 %half, i64 {_STACK})",
             "%lowest = sub i64 %top, %depth",
             "store i64 %lowest, ptr %at",
         ]
