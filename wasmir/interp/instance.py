@@ -61,7 +61,8 @@ class Instance:
     ``fuel`` is how much may be executed, about one for each instruction; without it there is no
     end. ``trace`` is called before each instruction, with its function and the instruction or node
     of the tree. Either makes code slower. ``native`` makes functions of integers alone much faster:
-    they are compiled by LLVM, which needs ``wasmir[native]``, see :mod:`wasmir.interp.native`.
+    they are compiled by LLVM, which needs ``wasmir[native]``; nothing interrupts them, not even
+    Ctrl-C, see :mod:`wasmir.interp.native`.
 
     The module is read as it is in memory, functions when they are first called. Unless ``validate``
     is false it is validated first. ``replaced`` are functions of the module and what is called in
