@@ -22,6 +22,6 @@ def test_recovered_every_request_is_answered_as_it_should(
 def test_a_recovery_that_counts_nothing_is_found(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Guard, "leaves", lambda _: [])
+    monkeypatch.setattr(Guard, "leaves", lambda _, **_how: [])
     assert show_poison() == 1
     assert "0 recovered" not in capsys.readouterr().out
