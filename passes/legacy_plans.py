@@ -352,7 +352,7 @@ class Planning:
         home = region
         if isinstance(home.context, Catch):
             home = home_of(home)
-        tail = self.tails.get(home) or self.tail_of(home)
+        tail = self.tail_of(home)
         landing = tail.alike.get(run)
         if landing is None or (
             region is not home and landing.number < self.least_number(region, outer, home)
@@ -407,12 +407,9 @@ class Planning:
     ) -> Landing:
         context = home.context
         place = context.type if isinstance(context, (Try, TryTable)) else None
-        common = self.common
-        type_ = common.landing_types.get((place, tag, ref)) or common.landing_type(place, tag, ref)
-        landings = tail.landings
-        # What is around the block isn't known yet: it has some list until then.
-        landing = Landing(Block(type_, items), items, len(landings))
-        landings.append(landing)
+        block = Block(self.common.landing_type(place, tag, ref))
+        landing = Landing(block, items, len(tail.landings))
+        tail.landings.append(landing)
         return landing
 
     def least_number(self, region: Region, outer: Handler | None, home: Region) -> int:

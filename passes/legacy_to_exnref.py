@@ -289,11 +289,10 @@ class _Conversion(Planning):
     def landed(self, landing: Landing, items: list[Item]) -> list[Item]:
         """The landing's block around the items, and its code behind it."""
         landing.block.items = items
-        landed: list[Item] = [landing.block]
-        if landing.local is not None:
-            landed.append(self.common.module.instr("local.set", self.first_local + landing.local))
-        landed += landing.items
-        return landed
+        if landing.local is None:
+            return [landing.block, *landing.items]
+        keep = self.common.module.instr("local.set", self.first_local + landing.local)
+        return [landing.block, keep, *landing.items]
 
     def with_tail(self, region: Region, out: Label) -> list[Item]:
         """A region's items; where handlers were hoisted to it, in their landings' blocks, with a
@@ -308,12 +307,7 @@ class _Conversion(Planning):
                 items.append(Opened(region, 0))
             items.append(self.jump(out))
         for landing in tail.landings:
-            if landing.local is None:
-                block = landing.block
-                block.items = items
-                items = [block, *landing.items]
-            else:
-                items = self.landed(landing, items)
+            items = self.landed(landing, items)
         return items
 
     def rewrite_leaves(self) -> None:

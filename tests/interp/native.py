@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-from random import Random
 from typing import TYPE_CHECKING, Any
 
-from tests.interp.random_modules import BOUNDS, SMITH, Compared, calls_of, in_wasmtime
+from tests.interp.random_modules import BOUNDS, SMITH, Compared, calls_of, in_wasmtime, module_of
 from tests.interp.script import Script
-from tests.modules import program
 from tests.support import Missing, spec_tests
 from wasmir import Function, Module
 from wasmir.interp import Global, Instance, Memory, Program, Trap
@@ -42,14 +39,6 @@ INTEGERS = (
     # Most addresses hit, and a few are at the very end.
     "--memory-offset-choices=90,9,1",
 )
-
-
-def module_of(seed: int) -> bytes:
-    data = Random(seed).randbytes(3000)
-    command = [program(), "smith", *INTEGERS]
-    done = subprocess.run(command, input=data, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout
 
 
 def everything(made: Program) -> Program:
@@ -110,7 +99,7 @@ def beside_python(wasmtime: ModuleType, seeds: Sequence[int]) -> tuple[Compared,
     """The modules of some numbers; and how many of their functions were native."""
     compared, native = Compared(len(seeds)), 0
     for seed in seeds:
-        data = module_of(seed)
+        data = module_of(seed, INTEGERS)
         made = everything(Program(Module.from_bytes(data)))
         found = outcomes(made, seed)
         expected = outcomes(Program(Module.from_bytes(data)), seed)

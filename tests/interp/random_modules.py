@@ -72,9 +72,9 @@ ARGUMENTS: dict[object, tuple[Any, ...]] = {
 }
 
 
-def module_of(seed: int) -> bytes:
+def module_of(seed: int, options: Sequence[str] = SMITH) -> bytes:
     data = Random(seed).randbytes(3000)
-    command = [program(), "smith", *SMITH]
+    command = [program(), "smith", *options]
     done = subprocess.run(command, input=data, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout

@@ -232,8 +232,7 @@ class Function(Importable):
         outline once :attr:`body` was asked for. Raises MalformedError, InvalidError;
         UnsupportedError for an imported function.
         """
-        if self.imported is not None:
-            self.check_defined()
+        self.check_defined()
         if self._body is not None:
             self.settle()
         found = codec().survey(self)
